@@ -1,0 +1,25 @@
+"""The named errors of this package. Catch `ActiveMattingError` for all of them."""
+
+
+class ActiveMattingError(Exception):
+    """Anything this package refuses; its text says what was given and what is allowed."""
+
+
+class InvalidArrayError(ActiveMattingError, ValueError):
+    """An array has the wrong shape, dtype or range."""
+
+
+class InvalidArgumentError(ActiveMattingError, ValueError):
+    """A parameter lies outside what is allowed."""
+
+
+class UnknownNameError(ActiveMattingError, ValueError):
+    """A solver, data source, annotator or agent was asked for by a name that is not registered."""
+
+
+class FileError(ActiveMattingError, OSError):
+    """A file is missing, unreadable, not what it should be, or cannot be written."""
+
+
+class ConvergenceError(ActiveMattingError, RuntimeError):
+    """An iterative solver gave up before it reached its tolerance."""

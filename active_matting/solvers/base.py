@@ -1,0 +1,81 @@
+"""What a solver is, and the one place where degenerate label maps are decided."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.types import Alpha, Image, Label, LabelMap, check_label_map
+
+
+@dataclass(frozen=True)
+class Matte:
+    """What a solver answers. `alpha` is always there; the rest where the solver knows it.
+
+    alpha, aleatoric, epistemic: float32 `(H, W)`, alpha in [0, 1], the uncertainties standard deviations
+    of alpha; foreground, background: float32 `(H, W, 3)` colours in [0, 1].
+    """
+
+    alpha: Alpha
+    foreground: Image | None = None
+    background: Image | None = None
+    aleatoric: NDArray[np.float32] | None = None
+    epistemic: NDArray[np.float32] | None = None
+
+
+class PreparedSolver(Protocol):
+    """A solver that has done, once, all that depends on the image alone."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The image's `(H, W)`."""
+
+    def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
+        """The matte for int8 `(H, W)` labels; `previous`, an earlier matte of this image, may speed it up."""
+
+    def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Alphas, float32 `(N, H, W)`, for label maps `(N, H, W)`: the same as N calls of `solve`."""
+
+
+class Solver(Protocol):
+    """Image + labels → matte. A solver is its hyper-parameters: small, frozen, comparable, picklable."""
+
+    def prepare(self, image: Image) -> PreparedSolver:
+        """Do what depends on the image, float32 `(H, W, 3)` in [0, 1], alone."""
+
+
+AlphaFromLabels: TypeAlias = Callable[[LabelMap, Matte | None], Matte]
+"""A method's own part: labels with at least one foreground and one background pixel, previous → matte."""
+
+
+@dataclass(frozen=True)
+class PreparedClassical:
+    """A classical method behind the checks and the decisions that all of them share.
+
+    Nothing labelled: alpha 0.5 everywhere. Only one of foreground and background labelled: labelled pixels
+    as told, the rest 0.5. Otherwise `method` is asked, and labelled pixels keep their value exactly.
+    """
+
+    shape: tuple[int, int]
+    method: AlphaFromLabels
+
+    def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
+        """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
+        label_map = check_label_map(label_map, self.shape)
+        is_foreground, is_background = label_map == Label.FOREGROUND, label_map == Label.BACKGROUND
+        if is_foreground.any() and is_background.any():
+            matte = self.method(label_map, previous)
+        else:
+            matte = Matte(np.full(self.shape, 0.5, dtype=np.float32))
+        matte.alpha[is_foreground] = 1
+        matte.alpha[is_background] = 0
+        return matte
+
+    def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
+        """See `PreparedSolver.solve_many`: one solve after the other."""
+        alphas = np.empty((len(label_maps), *self.shape), dtype=np.float32)
+        for alpha, label_map in zip(alphas, label_maps, strict=True):
+            alpha[:] = self.solve(label_map).alpha
+        return alphas
