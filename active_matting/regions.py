@@ -63,31 +63,24 @@ def place_region(y: float, x: float, side: int, shape: tuple[int, int]) -> Regio
 
 
 def action_to_region(action: ArrayLike, side: int, shape: tuple[int, int]) -> Region:
-    """The region an action `(y, x)` in [-1, 1]² means: -1 is the first centre that fits, 1 the last.
+    """The region an action `(y, x)` in [-1, 1]² means: -1 is the centre of the first pixel, 1 of the last.
 
-    >>> action_to_region((-1, 1), side=20, shape=(400, 400))
-    Region(y=10, x=390, side=20)
+    A centre too near the edge for the square to fit is moved in. Raises `InvalidArgumentError`.
+
+    >>> action_to_region((-1, 0), side=20, shape=(401, 401))
+    Region(y=10, x=200, side=20)
     """
     wished = np.clip(np.asarray(action, dtype=np.float64), -1, 1)
     if wished.shape != (2,) or np.isnan(wished).any():
         raise InvalidArgumentError(f"an action must be two numbers (y, x) in [-1, 1], got {action!r}")
-    check_side(side, shape)
-    y, x = (
-        low + (place + 1) / 2 * (high - low)
-        for place, (low, high) in zip(wished, (_centre_range(side, size) for size in shape), strict=True)
-    )
+    y, x = (wished + 1) / 2 * (np.array(shape) - 1)
     return place_region(y, x, side, shape)
 
 
 def region_to_action(region: Region, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """The action `(y, x)` in [-1, 1]², float32, that `action_to_region` turns into `region`."""
-    action = [
-        0.0 if high == low else 2 * (centre - low) / (high - low) - 1
-        for centre, (low, high) in zip(
-            (region.y, region.x), (_centre_range(region.side, size) for size in shape), strict=True
-        )
-    ]
-    return np.array(action, dtype=np.float32)
+    """An action `(y, x)` in [-1, 1]², float32, that `action_to_region` turns into `region`."""
+    extent = np.maximum(np.array(shape) - 1, 1)
+    return np.asarray(2 * np.array([region.y, region.x]) / extent - 1, dtype=np.float32)
 
 
 def region_grid(side: int, shape: tuple[int, int], stride: int | None = None) -> list[Region]:

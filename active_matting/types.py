@@ -86,4 +86,4 @@ def _check_unit_range(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # a NaN fails too
         raise InvalidArrayError(f"{name} must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
     array = np.ascontiguousarray(array, dtype=np.float32)
-    return array if 0 <= low and high <= 1 else np.clip(array, 0, 1)
+    return array if low >= 0 and high <= 1 else np.clip(array, 0, 1)

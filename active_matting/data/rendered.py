@@ -1,0 +1,128 @@
+"""The embedded data set: procedural images whose alpha is known exactly, made on demand."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.data.backgrounds import background, draw_palette, similar_palette, unit_grid
+from active_matting.data.foregrounds import FAMILIES, Layer, Placement
+from active_matting.data.samples import Sample
+from active_matting.errors import InvalidArgumentError
+from active_matting.types import Alpha, Image
+
+SPLITS = ("train", "validation", "test")
+SMALLEST_SIZE = 20  # below it a region, 5 % of the side, is less than a pixel
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A picture and what it is made of: `image = alpha · foreground + (1 − alpha) · background`, to rounding.
+
+    image, foreground, background: float32 `(S, S, 3)` in [0, 1]; alpha: float32 `(S, S)` in [0, 1].
+    Where alpha is 0 the foreground is one flat colour.
+    """
+
+    image: Image
+    alpha: Alpha
+    foreground: Image
+    background: Image
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A `DataSource` of procedural images, `size` × `size` pixels, the families of `FAMILIES` in turn.
+
+    A sample depends on `seed`, `split` and its index alone: not on `count`, nor on what was asked for before.
+    Another `size` shows the same scene. Every sample has wholly foreground and wholly background regions.
+
+    >>> source = Rendered(split="test", count=3, size=40)
+    >>> [sample.name for sample in source]
+    ['test-0000-discs', 'test-0001-hair', 'test-0002-leaves']
+    >>> source[0].shape
+    (40, 40)
+    """
+
+    split: str = "train"  # "train", "validation" or "test"; they share no scene
+    count: int = 200
+    size: int = 400
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise InvalidArgumentError(f"unknown split {self.split!r}; choose from {list(SPLITS)}")
+        _check_integer("count", self.count, at_least=1)
+        _check_integer("size", self.size, at_least=SMALLEST_SIZE)
+        _check_integer("seed", self.seed, at_least=0)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.count:
+            raise IndexError(f"index must lie in [0, {self.count}), got {index}")
+        family = list(FAMILIES)[index % len(FAMILIES)]
+        rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index])
+        rendering = render(family, self.size, rng)
+        return Sample(f"{self.split}-{index:04d}-{family}", rendering.image, rendering.alpha)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(self.count))
+
+
+def render(family: str, size: int, rng: np.random.Generator) -> Rendering:
+    """Draw one scene of a family at `size` × `size` pixels.
+
+    Sensor noise is added to foreground and background alike, so that it appears in the image and the composition
+    still holds. It is the one thing drawn pixel by pixel: scenes of two sizes agree up to it.
+    """
+    if family not in FAMILIES:
+        raise InvalidArgumentError(f"unknown family {family!r}; choose from {list(FAMILIES)}")
+    _check_integer("size", size, at_least=SMALLEST_SIZE)
+    behind = draw_palette(rng)
+    palette = similar_palette(rng, behind) if rng.random() < 0.35 else draw_palette(rng)
+    layer = _objects(family, size, rng, palette)
+    backdrop = background(size, rng, behind)
+    if rng.random() < 0.4:
+        backdrop = _shadowed(backdrop, layer, rng)
+    noise = rng.uniform(0, 0.02) * rng.standard_normal((size, size, 3), dtype=np.float32)
+    return _composed(layer.alpha, layer.colour(palette.mean(axis=0)) + noise, backdrop + noise)
+
+
+def _composed(alpha: Alpha, foreground: NDArray[np.float32], backdrop: NDArray[np.float32]) -> Rendering:
+    foreground, backdrop = (np.clip(part, 0, 1).astype(np.float32) for part in (foreground, backdrop))
+    alpha = np.clip(alpha, 0, 1).astype(np.float32)
+    opacity = alpha[..., None]
+    return Rendering(opacity * foreground + (1 - opacity) * backdrop, alpha, foreground, backdrop)
+
+
+def _objects(family: str, size: int, rng: np.random.Generator, palette: NDArray[np.float32]) -> Layer:
+    """One object, large enough to hold whole regions; at times a small one of the same family behind it."""
+    centre = rng.uniform(0.2, 0.8, 2)
+    placement = Placement((float(centre[0]), float(centre[1])), rng.uniform(0.34, 0.46), rng.uniform(-np.pi, np.pi))
+    layer = FAMILIES[family](size, rng, palette, placement)
+    if rng.random() < 0.2:
+        inwards = np.arctan2(*(0.5 - centre)) + rng.normal(0, 0.3)
+        beside = np.clip(centre + 0.45 * np.array([np.sin(inwards), np.cos(inwards)]), 0.12, 0.88)
+        companion = Placement((float(beside[0]), float(beside[1])), rng.uniform(0.14, 0.22), rng.uniform(-np.pi, np.pi))
+        layer = layer.over(FAMILIES[family](size, rng, palette, companion))
+    return layer
+
+
+def _shadowed(backdrop: Image, layer: Layer, rng: np.random.Generator) -> Image:
+    """The background with the foreground's soft shadow, which in matting belongs to the background."""
+    size = len(backdrop)
+    y, x = unit_grid(size)
+    shift_y, shift_x = rng.uniform(0.02, 0.08), rng.uniform(-0.06, 0.06)
+    rows, columns = np.broadcast_arrays((y - shift_y) * size - 0.5, (x - shift_x) * size - 0.5)
+    moved = cv2.remap(layer.alpha, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR)
+    shadow = cv2.GaussianBlur(moved, (0, 0), rng.uniform(0.01, 0.04) * size)
+    return np.asarray(backdrop * (1 - rng.uniform(0.2, 0.55) * shadow[..., None]), dtype=np.float32)
+
+
+def _check_integer(name: str, value: Any, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        raise InvalidArgumentError(f"{name} must be an integer of at least {at_least}, got {value!r}")

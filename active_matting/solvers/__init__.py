@@ -1,0 +1,33 @@
+"""Matte solvers by name. To add one: a file in this folder and a line in `SOLVERS`."""
+
+from typing import Any, cast
+
+from active_matting.registry import Registry
+from active_matting.solvers.base import Matte, PreparedSolver, Solver
+
+SOLVERS = Registry(
+    kind="solver",
+    group="active_matting.solvers",
+    table={
+        "shared": "active_matting.solvers.shared:Shared",
+        "closed-form": "active_matting.solvers.closed_form:ClosedForm",
+        "knn": "active_matting.solvers.knn:KNN",
+        "lbdm": "active_matting.solvers.lbdm:LBDM",
+        "lkm": "active_matting.solvers.lkm:LKM",
+        "random-walk": "active_matting.solvers.random_walk:RandomWalk",
+    },
+)
+
+
+def make_solver(name: str, **kwargs: Any) -> Solver:
+    """The solver called `name` with JSON-able hyper-parameters.
+
+    Raises `UnknownNameError` and `InvalidArgumentError`.
+
+    >>> make_solver("closed-form", epsilon=1e-6)
+    ClosedForm(radius=1, epsilon=1e-06, tolerance=1e-07, max_iterations=10000)
+    """
+    return cast(Solver, SOLVERS.make(name, **kwargs))
+
+
+__all__ = ["SOLVERS", "Matte", "PreparedSolver", "Solver", "make_solver"]

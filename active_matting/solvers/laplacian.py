@@ -1,0 +1,86 @@
+"""Mattes as the solution of `L alpha = 0` with the labelled pixels fixed, for any matting Laplacian `L`."""
+
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from active_matting.errors import ConvergenceError
+from active_matting.solvers.base import Matte
+from active_matting.types import Label, LabelMap
+
+Vector: TypeAlias = NDArray[np.float64]
+Preconditioner: TypeAlias = Callable[[Vector], Vector]
+
+
+def solve_laplacian(
+    laplacian: Any,
+    make_preconditioner: Callable[[Any], Preconditioner],
+    tolerance: float,
+    max_iterations: int,
+    label_map: LabelMap,
+    previous: Matte | None,
+) -> Matte:
+    """Minimise alphaᵀ L alpha with alpha 1 on foreground and 0 on background labels.
+
+    laplacian: symmetric scipy sparse `(H·W, H·W)`, pixels row by row. The known pixels are eliminated::
+
+        [ L_U   R ] [ alpha_U ]
+        [ R^T  L_K] [ alpha_K ]      L_U alpha_U = -R alpha_K       (Grady et al. 2005)
+
+    and `L_U` is solved by preconditioned conjugate gradients, always from 0: a small residual can leave alpha far
+    from the solution here, so a start from `previous` would make the matte depend on how one came to it.
+    Raises `ConvergenceError`.
+    """
+    labels = label_map.ravel()
+    is_known = (labels == Label.FOREGROUND) | (labels == Label.BACKGROUND)
+    is_unknown = ~is_known
+    alpha = (labels == Label.FOREGROUND).astype(np.float64)
+    if is_unknown.any():
+        rows = laplacian[is_unknown]
+        L_U, R = rows[:, is_unknown].tocsr(), rows[:, is_known]
+        with redirect_stdout(StringIO()):  # the incomplete factorisation prints each shift that it gives up
+            preconditioner = make_preconditioner(L_U)
+        alpha[is_unknown] = conjugate_gradients(L_U, -(R @ alpha[is_known]), preconditioner, tolerance, max_iterations)
+    return to_matte(alpha, label_map.shape)
+
+
+def laplacian_of_weights(weights: Any) -> Any:
+    """The graph Laplacian `D - W`, sparse `(H·W, H·W)`, of symmetric non-negative weights `W` of that shape.
+
+    Not divided by the rows' sums: with the known pixels eliminated the solution is the same, and the matrix stays
+    symmetric, as conjugate gradients need it.
+    """
+    degree = np.asarray(weights.sum(axis=1)).ravel()
+    return (scipy.sparse.diags(degree) - weights).tocsr()
+
+
+def conjugate_gradients(
+    A: Any,
+    b: Vector,
+    preconditioner: Preconditioner,
+    tolerance: float,
+    max_iterations: int,
+) -> Vector:
+    """Solve `A x = b` until the residual is below `tolerance` times b's norm. Raises `ConvergenceError`."""
+    from pymatting.solver.cg import cg
+
+    if not b.any():
+        return np.zeros_like(b)
+    try:
+        x: Vector = cg(A, b, rtol=tolerance, maxiter=max_iterations, M=preconditioner)
+    except ValueError as error:
+        raise ConvergenceError(
+            f"the residual did not reach {tolerance:g} within {max_iterations} iterations; "
+            f"raise tolerance or max_iterations"
+        ) from error
+    return x
+
+
+def to_matte(alpha: Vector, shape: tuple[int, ...]) -> Matte:
+    """The solution as a matte: clipped to [0, 1] and shaped `(H, W)`."""
+    return Matte(np.clip(alpha, 0, 1).reshape(shape).astype(np.float32))

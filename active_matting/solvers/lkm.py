@@ -1,0 +1,63 @@
+"""Large-kernel matting."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from active_matting.solvers.base import Matte, PreparedClassical
+from active_matting.solvers.laplacian import Vector, conjugate_gradients, to_matte
+from active_matting.types import Image, Label, LabelMap, check_image
+
+
+@dataclass(frozen=True)
+class LKM:
+    """Closed-form matting with large windows and no matrix (He, Sun and Tang 2010, sec. 4); pymatting's Laplacian.
+
+    Raises `ConvergenceError` when solving takes more than `max_iterations`.
+    """
+
+    radius: int = 10  # windows are (2 radius + 1)² pixels, or as large as the image allows
+    epsilon: float = 1e-7  # larger is smoother and converges sooner
+    penalty: float = 100.0  # weight of the labelled pixels against the Laplacian
+    tolerance: float = 1e-7  # of the residual, relative
+    max_iterations: int = 10_000
+
+    def prepare(self, image: Image) -> PreparedClassical:
+        """See `Solver.prepare`."""
+        from pymatting.laplacian.lkm_laplacian import lkm_laplacian
+
+        image = check_image(image)
+        radius = min(self.radius, (min(image.shape[:2]) - 1) // 2)
+        multiply, diagonal = lkm_laplacian(image.astype("float64"), epsilon=self.epsilon, radius=radius)
+        method = partial(_solve_with_penalty, multiply, diagonal, self.penalty, self.tolerance, self.max_iterations)
+        return PreparedClassical(image.shape[:2], method)
+
+
+def _solve_with_penalty(
+    multiply: Callable[[Vector], Vector],
+    diagonal: Vector,
+    penalty: float,
+    tolerance: float,
+    max_iterations: int,
+    label_map: LabelMap,
+    previous: Matte | None,
+) -> Matte:
+    """Minimise alphaᵀ L alpha + penalty · |alpha - label|² over the labelled pixels."""
+    labels = label_map.ravel()
+    is_foreground = labels == Label.FOREGROUND
+    weight = penalty * (is_foreground | (labels == Label.BACKGROUND)).astype(np.float64)
+
+    def multiply_penalised(x: Vector) -> Vector:
+        product: Vector = multiply(x) + weight * x
+        return product
+
+    def divide_by_diagonal(x: Vector) -> Vector:
+        scaled: Vector = x / (diagonal + weight)
+        return scaled
+
+    alpha = conjugate_gradients(
+        multiply_penalised, penalty * is_foreground, divide_by_diagonal, tolerance, max_iterations
+    )
+    return to_matte(alpha, label_map.shape)

@@ -1,0 +1,124 @@
+"""Agents that are not learned: what a learned one must beat, and what it cannot."""
+
+from typing import Any
+
+import cv2
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.annotators import ExactAnnotator
+from active_matting.envs.regions import RegionsEnv
+from active_matting.errors import InvalidArgumentError
+from active_matting.labels import RegionAnswer
+from active_matting.metrics import mse
+from active_matting.observations import Observation
+from active_matting.regions import Region, region_grid, region_to_action
+from active_matting.types import Label
+
+
+class RandomAgent:
+    """B4: regions drawn uniformly over the image (Active Matting, sec. 3.1)."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any] | None = None, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def predict(
+        self,
+        observation: Observation,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[np.float32], None]:
+        """See `Agent.predict`."""
+        shape = np.shape(observation["location"])
+        return self._rng.uniform(-1, 1, shape).astype(np.float32), None
+
+
+class GreedyIdealAgent:
+    """B1: at each step the region whose answer lowers the error most, by trying them (Active Matting, sec. 3.1).
+
+    It knows the true alpha: it reads it, and the session, from `env`. Tried are the cells of a grid, `stride` pixels
+    apart (default: the region's side), that are purely foreground or background; others would be skipped. Among
+    equals the first by row and column is taken; so it is at the first query, after which all mattes are as bad.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any] | None, seed: int = 0, stride: int | None = None) -> None:
+        if stride is not None and stride < 1:
+            raise InvalidArgumentError(f"stride must be at least 1 pixel, got {stride}")
+        self._env = _environment_of_truth(env)
+        self._stride = stride
+
+    def predict(
+        self,
+        observation: Observation,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[np.float32], None]:
+        """See `Agent.predict`; one observation at a time."""
+        session, truth = self._env.session, self._env.sample.alpha
+        answers = self._untold_answers()
+        if not answers:  # all that is pure is known: ask anywhere
+            return np.zeros(2, dtype=np.float32), None
+        errors = [mse(alpha, truth) for alpha in session.preview(answers)]
+        best = answers[int(np.argmin(errors))].region
+        return region_to_action(best, session.shape), None
+
+    def _untold_answers(self) -> list[RegionAnswer]:
+        """The answers that would tell something new, to every cell of the grid."""
+        session, truth = self._env.session, self._env.sample.alpha
+        annotator = ExactAnnotator(truth)
+        answers = []
+        for region in region_grid(session.region_size, session.shape, self._stride):
+            label = annotator.answer(region)
+            if label != Label.TRANSITION and (session.label_map[region.slices] != label).any():
+                answers.append(RegionAnswer(region, label))
+        return answers
+
+
+class ErrorSeekingAgent:
+    """Asks where the squared error, blurred by a Gaussian as wide as a region, is largest; not on asked places again.
+
+    It knows the true alpha: it reads it, and the session, from `env`. Places whose region would be a transition are
+    passed over while there are others.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any] | None, seed: int = 0) -> None:
+        self._env = _environment_of_truth(env)
+
+    def predict(
+        self,
+        observation: Observation,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[np.float32], None]:
+        """See `Agent.predict`; one observation at a time."""
+        session, truth = self._env.session, self._env.sample.alpha
+        side = session.region_size
+        error = cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2)
+        error[~self._is_askable(side)] = -1
+        y, x = np.unravel_index(int(np.argmax(error)), error.shape)
+        return region_to_action(Region(int(y), int(x), side), session.shape), None
+
+    def _is_askable(self, side: int) -> NDArray[np.bool_]:
+        """Mask (H, W) of centres whose whole region lies inside the image, is pure, and was not asked before."""
+        session, truth = self._env.session, self._env.sample.alpha
+        window = np.ones((side, side), dtype=np.uint8)
+        anchor = (side // 2, side // 2)
+        lowest = cv2.erode(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+        highest = cv2.dilate(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+        is_askable = (lowest >= 0.98) | (highest <= 0.02)
+        inside = np.zeros(session.shape, dtype=bool)
+        after = side - side // 2 - 1
+        inside[side // 2 : session.shape[0] - after, side // 2 : session.shape[1] - after] = True
+        is_askable &= inside & (session.label_map == Label.UNLABELLED)
+        return is_askable if is_askable.any() else inside
+
+
+def _environment_of_truth(env: gymnasium.Env[Any, Any] | None) -> RegionsEnv:
+    regions = None if env is None else env.unwrapped
+    if not isinstance(regions, RegionsEnv):
+        raise InvalidArgumentError(f"this agent knows the truth and needs the environment that has it, got {env!r}")
+    return regions

@@ -1,0 +1,101 @@
+"""Options that several commands share."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from active_matting.errors import InvalidArgumentError
+from active_matting.solvers import SOLVERS
+
+
+def add_data(parser: argparse.ArgumentParser, split: str) -> None:
+    """Which images: `--data`, `--count`, `--data-seed`, `--trimaps`."""
+    group = parser.add_argument_group("images")
+    group.add_argument(
+        "--data",
+        default="rendered",
+        metavar="SOURCE",
+        help="'rendered', the embedded images; or a folder with images/ and alphas/ or masks/; or a folder of RGBA "
+        "cut-outs",
+    )
+    group.add_argument("--split", default=split, help="of the embedded images: train, validation or test")
+    group.add_argument("--count", type=int, default=200, help="how many embedded images the split has")
+    group.add_argument("--data-seed", type=int, default=0, help="seed of the embedded images")
+    group.add_argument("--trimaps", metavar="SUBFOLDER", help="trimaps in the folder, such as trimaps/Trimap1")
+
+
+def add_queries(parser: argparse.ArgumentParser, image_size: int, region_size: int, budget: int) -> None:
+    """How one asks: `--image-size`, `--region-size`, `--budget`, `--protocol`."""
+    group = parser.add_argument_group("queries")
+    group.add_argument("--image-size", type=int, default=image_size, metavar="PX", help="side images are resized to")
+    group.add_argument("--region-size", type=int, default=region_size, metavar="PX", help="side of a region")
+    group.add_argument("--budget", type=int, default=budget, metavar="N", help="queries per image")
+    group.add_argument(
+        "--protocol",
+        choices=("paper", "extended"),
+        default="paper",
+        help="a mixed region changes nothing (paper), or is recorded as transition (extended)",
+    )
+
+
+def add_solver(parser: argparse.ArgumentParser) -> None:
+    """One solver: `--solver`, `--solver-options`."""
+    parser.add_argument("--solver", default="shared", metavar="NAME", help=f"one of {', '.join(SOLVERS.names())}")
+    add_solver_options(parser)
+
+
+def add_solver_options(parser: argparse.ArgumentParser) -> None:
+    """`--solver-options`, a JSON object."""
+    parser.add_argument(
+        "--solver-options",
+        default="{}",
+        metavar="JSON",
+        help="the solver's parameters, such as '{\"epsilon\": 1e-6}'; `active-matting solvers` lists them",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """`--workers`."""
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes; results do not depend on it"
+    )
+
+
+def solver_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Raises `InvalidArgumentError` unless `--solver-options` is a JSON object."""
+    try:
+        options = json.loads(given.solver_options)
+    except ValueError as error:
+        raise InvalidArgumentError(f"--solver-options must be JSON, got {given.solver_options!r}: {error}") from error
+    if not isinstance(options, dict):
+        raise InvalidArgumentError(f"--solver-options must be a JSON object, got {given.solver_options!r}")
+    return options
+
+
+def environment(given: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `ActiveMatting/Regions-v0` from the options of `add_data` and `add_queries`."""
+    return {
+        **data_source(given),
+        "image_size": given.image_size,
+        "region_size": given.region_size,
+        "budget": given.budget,
+        "protocol": given.protocol,
+    }
+
+
+def data_source(given: argparse.Namespace) -> dict[str, Any]:
+    """`data` and `data_kwargs` from the options of `add_data`."""
+    if given.data == "rendered":
+        settings = {
+            "split": given.split,
+            "count": given.count,
+            "seed": given.data_seed,
+            "size": given.image_size,
+        }
+        return {"data": "rendered", "data_kwargs": settings}
+    folder = Path(given.data)
+    if not folder.is_dir() or (folder / "images").is_dir():
+        return {"data": "folder", "data_kwargs": {"path": given.data, "trimaps": given.trimaps}}
+    return {"data": "cutouts", "data_kwargs": {"path": given.data}}

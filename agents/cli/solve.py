@@ -1,0 +1,48 @@
+"""Solve one matte from labels.
+
+The labels come from a trimap (white foreground, black background, anything else unknown) or from a session that
+`suggest` saved. Writes the alpha as an 8-bit greyscale picture; with --truth, prints the errors against it.
+
+example: active-matting solve photo.png --trimap trimap.png --solver closed-form --output alpha.png
+"""
+
+import argparse
+from pathlib import Path
+
+from active_matting.agents.cli.options import add_solver, solver_options
+from active_matting.agents.cli.photographs import check_size, enlarge, load_session, read_alpha_of
+from active_matting.data.images import read_image, read_trimap, write_alpha
+from active_matting.labels import from_trimap
+from active_matting.metrics import all_metrics
+from active_matting.solvers import make_solver
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Image, labels, solver, output."""
+    parser.add_argument("image", type=Path, help="an 8-bit RGB picture")
+    labels = parser.add_mutually_exclusive_group(required=True)
+    labels.add_argument("--trimap", type=Path, help="a greyscale picture of the image's size")
+    labels.add_argument("--session", type=Path, help="a session saved by `suggest`")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="where the alpha goes, such as a.png"
+    )
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="the true alpha, to measure against")
+    add_solver(parser)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Read, solve, write, measure; nothing is written where anything is wrong."""
+    image = read_image(given.image)
+    truth = None if given.truth is None else read_alpha_of(given.truth, image)
+    solver = make_solver(given.solver, **solver_options(given))
+    if given.session is not None:
+        alpha = enlarge(load_session(given.session, image, solver).alpha, image.shape)
+    else:
+        trimap = read_trimap(given.trimap)
+        check_size(trimap, given.trimap, image)
+        alpha = solver.prepare(image).solve(from_trimap(trimap)).alpha
+    write_alpha(given.output, alpha)
+    print(f"alpha: {given.output}")
+    if truth is not None:
+        for name, value in all_metrics(alpha, truth).items():
+            print(f"{name}: {value:.4f}")

@@ -1,0 +1,120 @@
+"""Suggest regions of a photograph to label, and matte it from the answers.
+
+Asks at the terminal about one region after another: f foreground, b background, m mixed, u undo, q enough. The region
+in question is outlined in --picture, which is rewritten each time. With --alpha a simulated user, who knows the truth,
+answers instead. The photograph is worked on with its longer side at --image-size; the matte is enlarged to the
+photograph's size.
+
+example: active-matting suggest photo.jpg --agent results/demo/agent --output alpha.png
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from active_matting.agents import make_agent
+from active_matting.agents.cli import options
+from active_matting.agents.cli.photographs import enlarge, load_session, read_alpha_of, shrink
+from active_matting.annotators import make_annotator
+from active_matting.data.images import read_image, write_alpha, write_picture
+from active_matting.envs.rendering import draw_regions
+from active_matting.labels import RegionAnswer
+from active_matting.metrics import rmse
+from active_matting.regions import Region
+from active_matting.session import Agent, QuerySession
+from active_matting.solvers import Solver, make_solver
+from active_matting.types import Image, Label
+
+ANSWERS = {"f": Label.FOREGROUND, "b": Label.BACKGROUND, "m": Label.TRANSITION}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Image, agent, who answers, solver, outputs."""
+    parser.add_argument("image", type=Path, help="an 8-bit RGB picture")
+    parser.add_argument("--agent", default="random", metavar="NAME", help="'random', or a folder of trained weights")
+    parser.add_argument("--seed", type=int, default=0, help="of a random agent")
+    parser.add_argument("--alpha", type=Path, metavar="FILE", help="the true alpha, for the simulated user")
+    options.add_queries(parser, image_size=400, region_size=20, budget=20)
+    options.add_solver(parser)
+    parser.add_argument("--output", type=Path, default=Path("alpha.png"), metavar="FILE", help="where the matte goes")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="where the outlined regions are shown")
+    parser.add_argument(
+        "--session", type=Path, metavar="FILE", help="where the answers go; goes on with it if it exists"
+    )
+
+
+def run(given: argparse.Namespace) -> None:
+    """Suggest, be answered, solve; then write what was asked for."""
+    photograph = read_image(given.image)
+    truth = None if given.alpha is None else read_alpha_of(given.alpha, photograph)
+    solver = make_solver(given.solver, **options.solver_options(given))
+    session = _open_session(given, photograph, solver, make_agent(given.agent, seed=given.seed))
+    if truth is None:
+        _loop(session, given.budget, lambda region: _ask(session, region, given.picture))
+    else:
+        truth = shrink(truth, max(session.shape))
+        annotator = make_annotator("exact", truth)
+        _loop(session, given.budget, annotator.answer)
+        print(f"rmse: {rmse(session.alpha, truth):.4f}")
+    write_alpha(given.output, enlarge(session.alpha, photograph.shape))
+    print(f"matte: {given.output}")
+    if given.session is not None:
+        session.save(given.session)
+        print(f"session: {given.session}")
+    if given.picture is not None:
+        write_picture(given.picture, draw_regions(session.image, _answers(session)))
+        print(f"regions: {given.picture}")
+
+
+def _open_session(given: argparse.Namespace, photograph: Image, solver: Solver, agent: Agent) -> QuerySession:
+    if given.session is not None and given.session.exists():
+        return load_session(given.session, photograph, solver, agent)
+    return QuerySession(
+        shrink(photograph, given.image_size),
+        solver,
+        agent,
+        region_size=given.region_size,
+        budget=given.budget,
+        protocol=given.protocol,
+    )
+
+
+def _loop(session: QuerySession, budget: int, answer: Callable[[Region], Label | None]) -> None:
+    """Suggest and be answered until the budget is spent or the answer is None."""
+    while len(session.interactions) < budget:
+        region = session.suggest()
+        label = answer(region)
+        if label is None:
+            return
+        if label == Label.UNLABELLED:  # the person wants to go back
+            if session.interactions:
+                session.undo()
+            continue
+        session.answer(region, label)
+        number = len(session.interactions)
+        print(f"{number}. centre (y, x) = ({region.y}, {region.x}), side {region.side}: {label.name.lower()}")
+
+
+def _ask(session: QuerySession, region: Region, picture: Path | None) -> Label | None:
+    """The person's answer; UNLABELLED for undo, None for enough or the end of the input."""
+    if picture is not None:
+        asked = [*_answers(session), RegionAnswer(region, Label.TRANSITION)]
+        write_picture(picture, draw_regions(session.image, asked))
+    while True:
+        place = f"{len(session.interactions) + 1}. rows {region.top} to {region.top + region.side - 1}, columns "
+        place += f"{region.left} to {region.left + region.side - 1} of {session.shape[0]}×{session.shape[1]}"
+        print(f"{place}: f, b, m, u or q? ", end="", flush=True)
+        said = sys.stdin.readline()
+        print()
+        if said == "" or said.strip().lower() == "q":
+            return None
+        if said.strip().lower() == "u":
+            return Label.UNLABELLED
+        if said.strip().lower() in ANSWERS:
+            return ANSWERS[said.strip().lower()]
+        print("f foreground, b background, m mixed, u undo, q enough")
+
+
+def _answers(session: QuerySession) -> list[RegionAnswer]:
+    return [said for said in session.interactions if isinstance(said, RegionAnswer)]

@@ -1,0 +1,46 @@
+"""The Gaussian over locations, and REINFORCE's formulas (Active Matting, sec. 2.3)."""
+
+from math import log, pi
+
+import torch
+from torch import Tensor
+
+
+def sample_locations(centre: Tensor, deviation: float, candidates: int, generator: torch.Generator | None) -> Tensor:
+    """l̃ ~ N(l̂, Ω²): (..., S, 2) around centres (..., 2). They may leave [-1, 1]; the environment moves them in."""
+    shape = (*centre.shape[:-1], candidates, 2)
+    noise = torch.randn(shape, generator=generator, device=centre.device, dtype=centre.dtype)
+    return centre.unsqueeze(-2) + deviation * noise
+
+
+def log_probability(locations: Tensor, centre: Tensor, deviation: float) -> Tensor:
+    """log N(l̃; l̂, Ω²), (..., S), of locations (..., S, 2) around centres (..., 2)."""
+    scaled = (locations - centre.unsqueeze(-2)) / deviation
+    return -(scaled**2).sum(-1) / 2 - 2 * log(deviation) - log(2 * pi)
+
+
+def reinforce_loss(log_probabilities: Tensor, rewards: Tensor, baselines: Tensor, counts: Tensor) -> Tensor:
+    """A scalar whose gradient is minus equation 6's.
+
+    log_probabilities, rewards (T, M, S): of S candidates in T steps of M episodes. baselines (T, M). counts: bool
+    (T, M, S), false for what was skipped and so carries no gradient. Summed over steps and candidates, averaged over
+    episodes; no gradient flows into the baselines.
+    """
+    advantages = (rewards - baselines.detach().unsqueeze(-1)) * counts
+    return -(advantages * log_probabilities).sum() / rewards.shape[1]
+
+
+def baseline_loss(rewards: Tensor, baselines: Tensor, counts: Tensor) -> Tensor:
+    """Mean squared error of the baselines (T, M) against the rewards (T, M, S) that count."""
+    errors = (rewards - baselines.unsqueeze(-1)) ** 2 * counts
+    return errors.sum() / counts.sum().clamp(min=1)
+
+
+def discounted(rewards: Tensor, discount: float) -> Tensor:
+    """Returns (T, ...): each reward plus `discount` times the return of the step after it."""
+    returns = torch.zeros_like(rewards)
+    ahead = torch.zeros_like(rewards[0])
+    for step in range(len(rewards) - 1, -1, -1):
+        ahead = rewards[step] + discount * ahead
+        returns[step] = ahead
+    return returns

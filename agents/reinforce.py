@@ -1,0 +1,187 @@
+"""Training the paper's agent: REINFORCE with a learned baseline (Active Matting, sec. 2.3)."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from active_matting.agents.checkpoint import load_checkpoint, save_checkpoint
+from active_matting.agents.location import (
+    baseline_loss,
+    discounted,
+    log_probability,
+    reinforce_loss,
+    sample_locations,
+)
+from active_matting.agents.policy import PolicyConfig, RecurrentPolicy
+from active_matting.agents.trained import ReinforceAgent, encode_images, look
+from active_matting.envs.workers import make_worker
+from active_matting.errors import InvalidArgumentError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """All that decides a training run; the defaults are the paper's where it names a value."""
+
+    environment: dict[str, Any] = field(default_factory=dict)  # keywords of ActiveMatting/Regions-v0
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    episodes: int = 8  # M, per update
+    updates: int = 1000
+    discount: float = 0.0  # the paper's rule rewards each query for its own drop in RMSE alone
+    deviation: tuple[float, float] = (0.3, 0.1)  # Ω in action units, at the first and the last update; geometric
+    learning_rate: tuple[float, float] = (1e-3, 1e-4)  # at the first and the last update; geometric
+    gradient_norm: float = 1.0  # gradients longer than this are shortened to it
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "updates"):
+            if getattr(self, name) < 1:
+                raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.discount <= 1:
+            raise InvalidArgumentError(f"discount must be from 0 to 1, got {self.discount}")
+        if self.discount > 0 and self.environment.get("candidates", 1) > 1:
+            raise InvalidArgumentError(
+                "discount must be 0 with several candidates: the ones passed over have no future"
+            )
+        for name in ("deviation", "learning_rate"):
+            if min(getattr(self, name)) <= 0:
+                raise InvalidArgumentError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """M episodes of T queries each, S candidates per query."""
+
+    images: Tensor  # uint8 (M, 3, H, W)
+    locations: Tensor  # (T - 1, M, 2), committed, after each query but the last
+    patches: Tensor  # (T - 1, M, P, P), of the matte around them
+    proposals: Tensor  # l̃ (T, M, S, 2)
+    rewards: Tensor  # (T, M, S)
+    counts: Tensor  # bool (T, M, S), false for skipped ones
+    rmse: Tensor  # (T, M), after each query
+
+
+def train(
+    config: TrainingConfig,
+    folder: Path | str,
+    minutes: float | None = None,
+    resume: bool = False,
+    on_update: Callable[[dict[str, float]], None] | None = None,
+) -> ReinforceAgent:
+    """Train, and leave the agent in `folder`; `minutes` ends it early, `resume` goes on from what lies in `folder`.
+
+    A run that was stopped and resumed ends with the same weights as one that was not. `on_update` is told the
+    figures of each update. Raises `FileError`, and what the environment's arguments raise.
+    """
+    folder = Path(folder)
+    generator = torch.Generator().manual_seed(config.seed)
+    policy = RecurrentPolicy(config.policy, generator)
+    optimiser = torch.optim.Adam(policy.parameters())
+    first = load_checkpoint(folder, policy, optimiser) if resume else 0
+    started = time.monotonic()
+    environments = make_environments(config)
+    try:
+        with tqdm(total=config.updates, initial=first, desc="training", unit="update") as progress:
+            for update in range(first, config.updates):
+                if minutes is not None and time.monotonic() - started > 60 * minutes:
+                    break
+                figures = train_once(config, policy, optimiser, environments, update)
+                progress.update()
+                progress.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
+                if on_update is not None:
+                    on_update({"update": update, **figures})
+                if (update + 1) % 50 == 0:
+                    save_checkpoint(folder, policy, optimiser, update + 1)
+    finally:
+        environments.close()
+    done = int(progress.n)
+    save_checkpoint(folder, policy, optimiser, done)
+    agent = ReinforceAgent(policy, config.deviation[1], config.seed)
+    agent.save(folder, card={"training": asdict(config), "updates": done})
+    return agent
+
+
+def train_once(
+    config: TrainingConfig,
+    policy: RecurrentPolicy,
+    optimiser: torch.optim.Optimizer,
+    environments: gymnasium.vector.VectorEnv[Any, Any, Any],
+    update: int,
+) -> dict[str, float]:
+    """One update: M episodes, then one step along equation 6. Returns figures to watch."""
+    progress = update / max(1, config.updates - 1)
+    deviation = _between(config.deviation, progress)
+    for group in optimiser.param_groups:
+        group["lr"] = _between(config.learning_rate, progress)
+
+    rollout = collect(config, policy, environments, deviation, update)
+    features = encode_images(policy, {"image": rollout.images.numpy()})
+    centres, baselines = policy.unroll(features, rollout.locations, rollout.patches)
+    returns = discounted(rollout.rewards, config.discount)
+    policy_loss = reinforce_loss(
+        log_probability(rollout.proposals, centres, deviation), returns, baselines, rollout.counts
+    )
+    loss = policy_loss + baseline_loss(returns, baselines, rollout.counts)
+
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(policy.parameters(), config.gradient_norm)
+    optimiser.step()
+    counted = rollout.counts.float()
+    return {
+        "rmse": rollout.rmse[-1].mean().item(),
+        "reward": ((rollout.rewards * counted).sum() / counted.sum().clamp(min=1)).item(),
+        "answered": counted.mean().item(),
+    }
+
+
+@torch.no_grad()
+def collect(
+    config: TrainingConfig,
+    policy: RecurrentPolicy,
+    environments: gymnasium.vector.VectorEnv[Any, Any, Any],
+    deviation: float,
+    update: int,
+) -> Rollout:
+    """Play M whole episodes. All randomness comes from the run's seed and the update's number."""
+    seeds = np.random.SeedSequence([config.seed, update]).generate_state(config.episodes + 1)
+    generator = torch.Generator().manual_seed(int(seeds[-1]))
+    observation, _ = environments.reset(seed=[int(seed) for seed in seeds[:-1]])  # type: ignore[arg-type]
+    images = torch.as_tensor(observation["image"].copy())
+    features = encode_images(policy, observation)
+    candidates = config.environment.get("candidates", 1)
+    memory, has_ended = None, False
+    rows: list[tuple[Tensor, ...]] = []
+    while not has_ended:
+        is_first = torch.full((config.episodes,), not rows)
+        location, patch = look(policy.config, observation)
+        centre, _, memory = policy.step(features, memory, location, patch, is_first)
+        proposals = sample_locations(centre, deviation, candidates, generator)
+        actions = proposals.clamp(-1, 1).numpy()
+        observation, _, ends, _, info = environments.step(actions if candidates > 1 else actions[:, 0])
+        rewards = torch.as_tensor(info["rewards"], dtype=torch.float32)
+        counts = torch.as_tensor(~info["skipped"])
+        rows.append((location, patch, proposals, rewards, counts, torch.as_tensor(info["rmse"])))
+        has_ended = bool(ends.all())
+    locations, patches, *rest = (torch.stack(column) for column in zip(*rows, strict=True))
+    # The location and patch of row t are those of query t - 1; the first row has none.
+    return Rollout(images, locations[1:], patches[1:], *rest)
+
+
+def make_environments(config: TrainingConfig) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """M environments, each in a process of its own; their order and results do not depend on the machine."""
+    makers = [partial(make_worker, config.environment)] * config.episodes
+    return gymnasium.vector.AsyncVectorEnv(makers, context="spawn")
+
+
+def _between(ends: tuple[float, float], progress: float) -> float:
+    first, last = ends
+    return float(first * (last / first) ** progress)

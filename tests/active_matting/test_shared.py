@@ -1,0 +1,389 @@
+"""Shared sampling: every stage against a slow twin written from the paper, and the whole against known mattes."""
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numba
+import numpy as np
+import pymatting
+import pytest
+from numpy.typing import NDArray
+
+from active_matting.errors import InvalidArgumentError
+from active_matting.solvers import shared
+from active_matting.solvers.shared import Shared
+from active_matting.types import Alpha, Image, LabelMap
+
+Array = NDArray[Any]
+
+PHOTOGRAPHS = Path(__file__).parents[2].parent / "shared" / "data" / "alphamatting"
+
+
+def small_case(seed: int = 0, shape: tuple[int, int] = (16, 13)) -> tuple[Image, LabelMap]:
+    """A smooth random image, a labelled block of either kind, a few labelled pixels, and a transition block."""
+    rng = np.random.default_rng(seed)
+    image = cv2.GaussianBlur(rng.random((*shape, 3)), (5, 5), 1.2)
+    image = ((image - image.min()) / (image.max() - image.min())).astype(np.float32)
+    label_map = np.zeros(shape, dtype=np.int8)
+    label_map[1:4, 2:5], label_map[-4:-1, -5:-2], label_map[-4:-2, :3] = 1, -1, 2
+    label_map[9, 11], label_map[3, 9] = 1, -1
+    return image, label_map
+
+
+def stages(image: Image, label_map: LabelMap, solver: Shared) -> dict[str, Any]:
+    """What each stage makes of what the stage before it made."""
+    _, image, colour, tensor, variance = solver.prepare(image).method.args  # type: ignore[attr-defined]
+    known = shared._expand(colour, label_map, solver.expansion_radius, solver.expansion_threshold)
+    hits, energies = shared._cast_rays(tensor, known, solver.rays, solver.tile)
+    pairs = shared._gather(image, colour, variance, known, hits, energies)
+    refined = shared._refine(image, colour, known, pairs, solver.refinement_neighbours, solver.confidence_decay)
+    matte = shared._smooth(image, known, refined, solver.smoothing_neighbours, solver.confidence_decay)
+    return {
+        "tensor": tensor, "variance": variance, "known": known, "hits": hits, "energies": energies,
+        "pairs": pairs, "refined": refined, "matte": matte,
+    }  # fmt: skip
+
+
+@pytest.fixture(params=[0, 1], scope="module")
+def case(request: pytest.FixtureRequest) -> tuple[Array, LabelMap, Shared, dict[str, Any]]:
+    image, label_map = small_case(request.param)
+    solver = Shared(expansion_radius=3, expansion_threshold=0.06, refinement_neighbours=40, smoothing_neighbours=30)
+    return image.astype(np.float64), label_map, solver, stages(image, label_map, solver)
+
+
+def unknown_pixels(known: Array) -> Iterator[tuple[int, int]]:
+    return zip(*np.nonzero(known == 0), strict=True)
+
+
+def project(colour: Array, foreground: Array, background: Array) -> tuple[float, float]:
+    """α̂ = (C - B)·(F - B) / ‖F - B‖² in [0, 1], and M = ‖C - (α̂ F + (1 - α̂) B)‖."""
+    way = foreground - background
+    alpha = float(np.clip((colour - background) @ way / (way @ way + 1e-6), 0, 1))
+    return alpha, float(np.linalg.norm(colour - alpha * foreground - (1 - alpha) * background))
+
+
+def nearest_first(shape: tuple[int, int], y: int, x: int) -> list[tuple[int, int]]:
+    """All pixels by their distance from (y, x), then by row, then by column."""
+    pixels = [(qy, qx) for qy in range(shape[0]) for qx in range(shape[1])]
+    return sorted(pixels, key=lambda q: ((q[0] - y) ** 2 + (q[1] - x) ** 2, q))
+
+
+def neighbours(shape: tuple[int, int], y: int, x: int, count: int, is_chessboard: bool) -> list[tuple[int, int]]:
+    """The nearest `count` places of the plane, of one colour of a chessboard or all, those within the image."""
+    reach = range(-12, 13)
+    places = [(dy, dx) for dy in reach for dx in reach if not is_chessboard or (dy + dx) % 2 == 0]
+    places = sorted(places, key=lambda d: (d[0] ** 2 + d[1] ** 2, d))[:count]
+    return [(y + dy, x + dx) for dy, dx in places if 0 <= y + dy < shape[0] and 0 <= x + dx < shape[1]]
+
+
+def test_labels_grow_to_the_nearest_like_colour(case: Any) -> None:
+    image, label_map, solver, result = case
+    expected = np.where(label_map == 2, 0, label_map)
+    told = expected.copy()
+    for y, x in unknown_pixels(told):
+        for q in nearest_first(told.shape, y, x):
+            if np.hypot(q[0] - y, q[1] - x) > solver.expansion_radius:
+                break
+            if told[q] != 0 and np.linalg.norm(image[y, x] - image[q]) <= solver.expansion_threshold:
+                expected[y, x] = told[q]
+                break
+    assert (expected != told).any()
+    np.testing.assert_array_equal(result["known"], expected)
+
+
+def test_structure_tensor_gives_the_squared_slope_in_any_direction(case: Any) -> None:
+    image, _, _, result = case
+    slopes = np.gradient(image, axis=(0, 1))
+    direction = np.array([0.6, -0.8])
+    expected = ((direction[0] * slopes[0] + direction[1] * slopes[1]) ** 2).sum(2)
+    yy, yx, xx = result["tensor"]
+    np.testing.assert_allclose(0.36 * yy - 0.96 * yx + 0.64 * xx, expected, atol=1e-6)
+
+
+def test_variance_is_that_of_the_5x5_pixels_around(case: Any) -> None:
+    image, _, solver, result = case
+    h, w = image.shape[:2]
+    for y, x in [(0, 0), (7, 6), (h - 1, 3)]:
+        rows, columns = np.clip(range(y - 2, y + 3), 0, h - 1), np.clip(range(x - 2, x + 3), 0, w - 1)
+        around = image[np.ix_(rows, columns)]
+        expected = ((around - image[y, x]) ** 2).sum(2).mean() * solver.variance_factor
+        assert result["variance"][y, x] == pytest.approx(expected, abs=1e-6)
+
+
+def test_rays_hit_the_first_labelled_pixel_and_sum_the_energy_before_it(case: Any) -> None:
+    _, _, solver, result = case
+    known, tensor = result["known"], result["tensor"].astype(np.float64)
+    h, w = known.shape
+    for y, x in unknown_pixels(known):
+        phase = (y % solver.tile) * solver.tile + x % solver.tile
+        for ray in range(solver.rays):
+            angle = 2 * np.pi * (ray + (phase + 0.5) / solver.tile**2) / solver.rays
+            dy, dx = np.sin(angle), np.cos(angle)
+            is_steep = abs(dy) >= abs(dx)
+            sign = int(np.sign(dy if is_steep else dx))
+            slope = dx / dy if is_steep else dy / dx
+            step = 1 / max(abs(dy), abs(dx))
+
+            hit, energy, total, k = [-1, -1], [0.0, 0.0], 0.0, 0
+            while True:
+                major = (y if is_steep else x) + k * sign
+                shift = int(np.floor(major * slope + 0.5)) - int(np.floor((y if is_steep else x) * slope + 0.5))
+                qy, qx = (major, x + shift) if is_steep else (y + shift, major)
+                if not (0 <= qy < h and 0 <= qx < w):
+                    break
+                for kind, label in enumerate((1, -1)):
+                    if hit[kind] < 0 and known[qy, qx] == label:
+                        hit[kind], energy[kind] = qy * w + qx, total
+                yy, yx, xx = tensor[:, qy, qx]
+                total += step * (dy * dy * yy + 2 * dy * dx * yx + dx * dx * xx)
+                k += 1
+            np.testing.assert_array_equal(result["hits"][y, x, ray], hit)
+            for kind in range(2):
+                if hit[kind] >= 0:
+                    assert result["energies"][y, x, ray, kind] == pytest.approx(energy[kind], abs=1e-5)
+
+
+def cost_of_pair(image: Array, y: int, x: int, f: tuple[int, int], b: tuple[int, int], likely: float) -> float:
+    """g = N³ A² D_f D_b⁴ [eq. 7]."""
+    h, w = image.shape[:2]
+    around = [(np.clip(y + dy, 0, h - 1), np.clip(x + dx, 0, w - 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    fit = sum(project(image[q], image[f], image[b])[1] ** 2 for q in around)
+    alpha = project(image[y, x], image[f], image[b])[0]
+    agreement = likely + (1 - 2 * likely) * alpha
+    f_distance, b_distance = np.hypot(f[0] - y, f[1] - x), np.hypot(b[0] - y, b[1] - x)
+    return float((fit + 1e-6) ** 3 * (agreement + 1e-6) ** 2 * f_distance * b_distance**4)
+
+
+def test_gathered_pair_has_the_least_cost_of_all_pairs(case: Any) -> None:
+    image, _, _, result = case
+    known, hits, energies, pairs = (result[k] for k in ("known", "hits", "energies", "pairs"))
+    fallbacks = 0
+    for y, x in unknown_pixels(known):
+        samples, least = [], []
+        for kind, label in enumerate((1, -1)):
+            is_hit = hits[y, x, :, kind] >= 0
+            samples.append([divmod(int(q), known.shape[1]) for q in hits[y, x, is_hit, kind]])
+            least.append(energies[y, x, is_hit, kind].min(initial=np.inf))
+            if not samples[-1]:
+                fallbacks += 1
+                place = np.stack(np.nonzero(known == label), axis=1)
+                distances = np.linalg.norm(place - (y, x), axis=1)
+                given = pairs[y, x, 3 * kind : 3 * kind + 3]  # one of those that are nearest, whichever
+                alike = [
+                    tuple(q) for q, d in zip(place, distances, strict=True)
+                    if d <= 1.05 * distances.min() and np.allclose(image[tuple(q)], given, atol=1e-6)
+                ]  # fmt: skip
+                assert alike
+                samples[-1] = alike[:1]
+        likely = (least[1] + 1e-6) / (sum(least) + 2e-6) if np.isfinite(least).all() else 0.5
+        costs = {(f, b): cost_of_pair(image, y, x, f, b, likely) for f in samples[0] for b in samples[1]}
+        f, b = min(costs, key=lambda pair: costs[pair])
+        expected = np.concatenate([image[f], image[b], [result["variance"][f], result["variance"][b]]])
+        np.testing.assert_allclose(pairs[y, x], expected, atol=1e-5)
+    assert fallbacks > 0
+
+
+def test_refinement_averages_the_three_best_neighbouring_pairs(case: Any) -> None:
+    image, _, solver, result = case
+    known, pairs = result["known"], result["pairs"].astype(np.float64)
+
+    def fifteen_bits(cost: float) -> int:  # the kernel compares costs to so many bits
+        return int(np.float32(cost).view(np.int32)) >> 8
+
+    for y, x in unknown_pixels(known):
+        colour = image[y, x]
+        near = neighbours(known.shape, y, x, solver.refinement_neighbours, is_chessboard=True)
+        near = [q for q in near if known[q] == 0]
+        costs = [project(colour, pairs[q][:3], pairs[q][3:6])[1] ** 2 for q in near]
+        best = sorted(range(len(near)), key=lambda k: fifteen_bits(costs[k]))[:3]
+        mean = np.mean([pairs[near[k]] for k in best], axis=0)
+
+        is_foreground = ((colour - mean[:3]) ** 2).sum() <= mean[6]
+        is_background = ((colour - mean[3:6]) ** 2).sum() <= mean[7]
+        foreground = colour if is_foreground else mean[:3]
+        background = colour if is_background else mean[3:6]
+        decay = solver.confidence_decay * project(colour, mean[:3], mean[3:6])[1]
+        confidence = 0 if is_foreground and is_background else np.exp(-decay)
+        alpha = project(colour, foreground, background)[0]
+        expected = np.concatenate([foreground, background, [alpha, confidence]])
+        np.testing.assert_allclose(result["refined"][y, x], expected, atol=1e-5)
+
+
+def test_smoothing_weighs_by_confidence_distance_and_difference(case: Any) -> None:
+    image, _, solver, result = case
+    known, refined, matte = result["known"], result["refined"].astype(np.float64), result["matte"]
+    m = solver.smoothing_neighbours
+    for y, x in unknown_pixels(known):
+        near = neighbours(known.shape, y, x, m, is_chessboard=False)
+        foregrounds = np.array([refined[q][:3] for q in near])
+        backgrounds = np.array([refined[q][3:6] for q in near])
+        alphas, confidences = np.array([refined[q][6:8] for q in near]).T
+        distances = np.array([np.hypot(q[0] - y, q[1] - x) for q in near])
+        is_known = np.array([known[q] != 0 for q in near])
+        gauss = np.exp(-(distances**2) / (2 * m / (9 * np.pi)))
+
+        weights = gauss * confidences * np.where(distances > 0, abs(alphas - refined[y, x, 6]), 1)
+        foreground, background = refined[y, x, :3], refined[y, x, 3:6]
+        if (weights * alphas).sum() > 0:
+            foreground = (weights * alphas) @ foregrounds / (weights * alphas).sum()
+        if (weights * (1 - alphas)).sum() > 0:
+            background = (weights * (1 - alphas)) @ backgrounds / (weights * (1 - alphas)).sum()
+
+        mixed = confidences * alphas * (1 - alphas)
+        apart = (mixed * np.linalg.norm(foregrounds - backgrounds, axis=1)).sum()
+        ratio = np.linalg.norm(foreground - background) * mixed.sum() / apart if apart > 0 else 1
+        alpha, distance = project(image[y, x], foreground, background)
+        confidence = min(1, ratio) * np.exp(-solver.confidence_decay * distance)
+        low_weights = gauss * confidences + is_known
+        low = (low_weights * alphas).sum() / low_weights.sum() if low_weights.sum() > 0 else refined[y, x, 6]
+
+        np.testing.assert_allclose(matte.foreground[y, x], foreground, atol=1e-5)
+        np.testing.assert_allclose(matte.background[y, x], background, atol=1e-5)
+        assert matte.alpha[y, x] == pytest.approx(confidence * alpha + (1 - confidence) * low, abs=1e-5)
+
+
+def composite(side: int) -> tuple[Image, Alpha, LabelMap]:
+    """Two flat colours blended over a ramp: where the colours are flat, so is what is labelled."""
+    x = np.linspace(-1, 2, side, dtype=np.float32)
+    alpha = np.broadcast_to(np.clip(x, 0, 1), (side, side)).copy()
+    foreground, background = np.float32([0.9, 0.3, 0.1]), np.float32([0.1, 0.4, 0.8])
+    image = alpha[..., None] * foreground + (1 - alpha[..., None]) * background
+    label_map = np.zeros((side, side), dtype=np.int8)
+    label_map[:, : side // 5], label_map[:, -(side // 5) :] = -1, 1
+    return image, alpha, label_map
+
+
+def test_two_flat_colours_are_told_apart_exactly() -> None:
+    image, alpha, label_map = composite(32)
+    matte = Shared().prepare(image).solve(label_map)
+    np.testing.assert_allclose(matte.alpha, alpha, atol=0.01)
+    is_mixed = (alpha > 0.1) & (alpha < 0.9)
+    assert matte.foreground is not None
+    assert matte.background is not None
+    np.testing.assert_allclose(
+        matte.foreground[is_mixed], np.broadcast_to([0.9, 0.3, 0.1], (is_mixed.sum(), 3)), atol=0.02
+    )
+    np.testing.assert_allclose(
+        matte.background[is_mixed], np.broadcast_to([0.1, 0.4, 0.8], (is_mixed.sum(), 3)), atol=0.02
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 90), (90, 4), (7, 300), (65, 33), (150, 17)])
+def test_any_shape_gives_a_fresh_matte_that_keeps_labels(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)
+    label_map = np.zeros(shape, dtype=np.int8)
+    label_map[0, 0], label_map[-1, -1], label_map[-1, 0], label_map[0, -1] = 1, -1, 2, 1
+    prepared = Shared().prepare(image)
+    matte = prepared.solve(label_map)
+    assert matte.alpha.shape == shape
+    assert matte.alpha.dtype == np.float32
+    assert matte.alpha.flags.writeable
+    assert (matte.alpha[label_map == 1] == 1).all()
+    assert (matte.alpha[label_map == -1] == 0).all()
+    for array in (matte.alpha, matte.foreground, matte.background):
+        assert array is not None
+        assert array.min() >= 0
+        assert array.max() <= 1
+    expected = matte.alpha.copy()
+    matte.alpha[:] = 7
+    np.testing.assert_array_equal(prepared.solve(label_map).alpha, expected)
+
+
+def test_all_pixels_labelled_gives_the_labels() -> None:
+    image, _ = small_case()
+    label_map = np.where(np.arange(13) < 6, 1, -1) * np.ones((16, 1), dtype=int)
+    np.testing.assert_array_equal(Shared().prepare(image).solve(label_map.astype(np.int8)).alpha, label_map == 1)
+
+
+def test_turning_the_image_over_keeps_the_matte_close() -> None:
+    image, alpha, label_map = composite(40)
+    turned = Shared().prepare(np.ascontiguousarray(image.transpose(1, 0, 2))).solve(np.ascontiguousarray(label_map.T))
+    np.testing.assert_allclose(turned.alpha.T, alpha, atol=0.01)
+
+
+def test_number_of_threads_does_not_matter() -> None:
+    image, label_map = small_case(2, (70, 61))
+    before = numba.get_num_threads()
+    alphas = []
+    try:
+        for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            numba.set_num_threads(threads)
+            alphas.append(Shared().prepare(image).solve(label_map).alpha)
+    finally:
+        numba.set_num_threads(before)
+    np.testing.assert_array_equal(*alphas)
+
+
+def test_same_labels_same_matte_also_after_pickling() -> None:
+    image, label_map = small_case(3)
+    prepared = Shared().prepare(image)
+    expected = prepared.solve(label_map).alpha.copy()
+    np.testing.assert_array_equal(prepared.solve(label_map).alpha, expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(prepared)).solve(label_map).alpha, expected)
+
+
+def test_inputs_stay_untouched() -> None:
+    image, label_map = small_case(4)
+    originals = image.copy(), label_map.copy()
+    Shared().prepare(image).solve(label_map)
+    np.testing.assert_array_equal(image, originals[0])
+    np.testing.assert_array_equal(label_map, originals[1])
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"rays": 0}, {"tile": 0}, {"refinement_neighbours": 257}, {"smoothing_neighbours": 0}]
+)
+def test_impossible_parameters_are_refused(parameters: dict[str, int]) -> None:
+    with pytest.raises(InvalidArgumentError, match=next(iter(parameters))):
+        Shared(**parameters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("parameters", [{"rays": 3}, {"rays": 7, "tile": 1}, {"tile": 5}, {"expansion_radius": 0}])
+def test_other_parameters_find_the_ramp_too(parameters: dict[str, int]) -> None:
+    image, alpha, label_map = composite(30)
+    matte = Shared(**parameters).prepare(image).solve(label_map)  # type: ignore[arg-type]
+    np.testing.assert_allclose(matte.alpha, alpha, atol=0.02)
+
+
+def rmse(a: Array, b: Array) -> float:
+    return float(np.sqrt(np.mean((a - b) ** 2)))
+
+
+def reference(image: Image, label_map: LabelMap) -> Array:
+    trimap = np.where(label_map == 1, 1.0, np.where(label_map == -1, 0.0, 0.5))
+    alpha: Array = pymatting.estimate_alpha_sm(image.astype(np.float64), trimap)
+    return alpha
+
+
+def test_not_worse_than_pymatting_on_a_blurred_disc() -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    alpha = np.clip((0.7 - np.hypot(y, x)) * 4, 0, 1).astype(np.float32)
+    texture = [cv2.GaussianBlur(rng.random((64, 64, 3)), (7, 7), 2) - 0.5 for _ in range(2)]
+    foreground, background = np.array([0.8, 0.5, 0.2]) + texture[0], np.array([0.2, 0.4, 0.7]) + texture[1]
+    image = (alpha[..., None] * foreground + (1 - alpha[..., None]) * background).clip(0, 1).astype(np.float32)
+    label_map = ((alpha == 1).astype(np.int8) - (alpha == 0)).astype(np.int8)
+    ours = Shared().prepare(image).solve(label_map).alpha
+    assert rmse(ours, alpha) <= rmse(reference(image, label_map), alpha)
+
+
+@pytest.mark.skipif(not PHOTOGRAPHS.is_dir(), reason="the photographs of alphamatting.com are not there")
+def test_not_worse_than_pymatting_on_photographs() -> None:
+    errors = []
+    for name in ("GT01.png", "GT05.png", "GT13.png"):
+        image, alpha, trimap = (
+            cv2.imread(str(PHOTOGRAPHS / folder / name), flag)
+            for folder, flag in (("images", 1), ("alphas", 0), ("trimaps/Trimap1", 0))
+        )
+        image, alpha = (
+            cv2.resize(a, (200, 200), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for a in (image, alpha)
+        )
+        trimap = cv2.resize(trimap, (200, 200), interpolation=cv2.INTER_NEAREST).astype(int)
+        label_map = ((trimap == 255).astype(np.int8) - (trimap == 0)).astype(np.int8)
+        ours = Shared().prepare(np.ascontiguousarray(image[..., ::-1])).solve(label_map).alpha
+        errors.append((rmse(ours, alpha), rmse(reference(image, label_map), alpha)))
+    ours_mean, reference_mean = np.mean(errors, axis=0)
+    assert ours_mean <= reference_mean
