@@ -81,7 +81,8 @@ class ErrorSeekingAgent:
     """Asks where the squared error, blurred by a Gaussian as wide as a region, is largest; not on asked places again.
 
     It knows the true alpha: it reads it, and the session, from `env`. Places whose region would be a transition are
-    passed over while there are others.
+    passed over while there are others. Until both classes are told all places are as wrong; then it asks for the
+    innermost place of the foreground, and next of the background.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any] | None, seed: int = 0) -> None:
@@ -97,9 +98,14 @@ class ErrorSeekingAgent:
         """See `Agent.predict`; one observation at a time."""
         session, truth = self._env.session, self._env.sample.alpha
         side = session.region_size
-        error = cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2)
-        error[~self._is_askable(side)] = -1
-        y, x = np.unravel_index(int(np.argmax(error)), error.shape)
+        if not (session.label_map == Label.FOREGROUND).any():
+            merit = _depth(truth >= 0.98)
+        elif not (session.label_map == Label.BACKGROUND).any():
+            merit = _depth(truth <= 0.02)
+        else:
+            merit = cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2)
+        merit[~self._is_askable(side)] = -1
+        y, x = np.unravel_index(int(np.argmax(merit)), merit.shape)
         return region_to_action(Region(int(y), int(x), side), session.shape), None
 
     def _is_askable(self, side: int) -> NDArray[np.bool_]:
@@ -115,6 +121,12 @@ class ErrorSeekingAgent:
         inside[side // 2 : session.shape[0] - after, side // 2 : session.shape[1] - after] = True
         is_askable &= inside & (session.label_map == Label.UNLABELLED)
         return is_askable if is_askable.any() else inside
+
+
+def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Distance, float32 (H, W), of each pixel of the mask to the nearest one outside of it or of the image."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])
 
 
 def _environment_of_truth(env: gymnasium.Env[Any, Any] | None) -> RegionsEnv:

@@ -36,6 +36,7 @@ class TrainingConfig:
     episodes: int = 8  # M, per update
     updates: int = 1000
     discount: float = 0.0  # the paper's rule rewards each query for its own drop in RMSE alone
+    learns_from_skips: bool = False  # the paper drops skipped queries; True counts them, with their reward of 0
     deviation: tuple[float, float] = (0.3, 0.1)  # Ω in action units, at the first and the last update; geometric
     learning_rate: tuple[float, float] = (1e-3, 1e-4)  # at the first and the last update; geometric
     gradient_norm: float = 1.0  # gradients longer than this are shortened to it
@@ -87,6 +88,7 @@ def train(
     optimiser = torch.optim.Adam(policy.parameters())
     first = load_checkpoint(folder, policy, optimiser) if resume else 0
     started = time.monotonic()
+    torch.set_num_threads(1)  # the environments' processes need the cores more
     environments = make_environments(config)
     try:
         with tqdm(total=config.updates, initial=first, desc="training", unit="update") as progress:
@@ -168,7 +170,7 @@ def collect(
         actions = proposals.clamp(-1, 1).numpy()
         observation, _, ends, _, info = environments.step(actions if candidates > 1 else actions[:, 0])
         rewards = torch.as_tensor(info["rewards"], dtype=torch.float32)
-        counts = torch.as_tensor(~info["skipped"])
+        counts = torch.as_tensor(~info["skipped"] | config.learns_from_skips)
         rows.append((location, patch, proposals, rewards, counts, torch.as_tensor(info["rmse"])))
         has_ended = bool(ends.all())
     locations, patches, *rest = (torch.stack(column) for column in zip(*rows, strict=True))
@@ -178,6 +180,9 @@ def collect(
 
 def make_environments(config: TrainingConfig) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
     """M environments, each in a process of its own; their order and results do not depend on the machine."""
+    first = make_worker(config.environment)
+    first.reset(seed=0)
+    first.step(np.zeros(first.action_space.shape, dtype=np.float32))  # compiles kernels once, not M times at once
     makers = [partial(make_worker, config.environment)] * config.episodes
     return gymnasium.vector.AsyncVectorEnv(makers, context="spawn")
 
