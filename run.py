@@ -1,7 +1,7 @@
 """Set up a virtual environment beside this file and run the project in it; needs nothing but Python 3.11 or newer.
 
-    python3 run.py demo     train a small agent on the embedded images, measure it, and say where the results are
-    python3 run.py test     check style and types, and run all tests
+python3 run.py demo     train a small agent on the embedded images, measure it, and say where the results are
+python3 run.py test     check style and types, and run all tests
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """Active image matting: where should the user point next?
 
 The words used here (alpha, label map, region, interaction, solver, ...) and the arrays behind them are in
-`active_matting.types`. Importing this package, or `active_matting.envs`, registers the environments.
+`active_matting.types`. Importing `active_matting.envs` registers the environments, and `active_matting.agents` holds
+what acts in them; neither is imported from here.
 """
 
 from importlib import import_module

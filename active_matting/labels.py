@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.regions import Region
+from active_matting.regions import Region, check_region
 from active_matting.types import Label, LabelMap, Trimap, check_alpha, check_label_map
 
 Protocol: TypeAlias = Literal["paper", "extended"]
@@ -57,11 +57,13 @@ def check_protocol(protocol: str) -> Protocol:
 def record(label_map: LabelMap, interaction: Interaction, protocol: Protocol = "paper") -> LabelMap:
     """A new label map, int8 `(H, W)`, with one more interaction; a newer answer overwrites an older one.
 
-    Under the "paper" protocol a transition answer to a region leaves the label map as it is.
+    Under the "paper" protocol a transition answer to a region leaves the label map as it is. Raises
+    `InvalidArgumentError` for a region that is not wholly inside, a negative radius, or a stroke without points.
     """
     label_map = label_map.copy()
     match interaction:
         case RegionAnswer(region, label):
+            check_region(region, label_map.shape)
             if label != Label.TRANSITION or protocol == "extended":
                 label_map[region.slices] = label
         case Click(y, x, radius, label):
@@ -130,15 +132,16 @@ def interaction_from_json(entry: dict[str, Any]) -> Interaction:
 
 
 def _draw_line(points: tuple[tuple[int, int], ...], radius: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Mask, bool `shape`, of all pixels whose centre is within `radius` of the line through `points`."""
-    if radius < 0:
-        raise InvalidArgumentError(f"radius must be at least 0 pixels, got {radius}")
+    """Mask, bool `shape`, of all pixels within `radius` of the line, one pixel wide, through `points`."""
+    if not 0 <= radius <= sum(shape):
+        raise InvalidArgumentError(f"radius must be from 0 to {sum(shape)} pixels, got {radius}")
     if not points:
         raise InvalidArgumentError("a stroke must have at least one point, got none")
     # A margin, since a line just outside the image still reaches into it.
     margin = radius + 1
     drawn = np.zeros((shape[0] + 2 * margin, shape[1] + 2 * margin), dtype=np.uint8)
-    line = np.array([(x + margin, y + margin) for y, x in points], dtype=np.int32)  # OpenCV's order
+    ends = points if len(points) > 1 else points * 2  # OpenCV 5 draws nothing for a lone point
+    line = np.array([(x + margin, y + margin) for y, x in ends], dtype=np.int32)  # OpenCV's order
     cv2.polylines(drawn, [line], isClosed=False, color=1)
     # Grow by distance rather than by line thickness, whose half widths OpenCV rounds.
     distance = cv2.distanceTransform(1 - drawn, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

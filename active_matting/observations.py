@@ -1,6 +1,6 @@
 """What an agent sees, the same in the environment and in a session with a person."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from active_matting.data.images import to_bytes
 from active_matting.types import Alpha, Image, Label, LabelMap
 
-Observation: TypeAlias = dict[str, NDArray[np.generic]]
+Observation: TypeAlias = dict[str, NDArray[Any]]
 
 GREY_OF_LABEL = {
     Label.BACKGROUND: 0,

@@ -45,6 +45,14 @@ def check_side(side: int, shape: tuple[int, int]) -> None:
         )
 
 
+def check_region(region: Region, shape: tuple[int, ...]) -> None:
+    """Raise `InvalidArgumentError` unless `region` lies wholly inside an image of `shape` (H, W)."""
+    h, w = shape
+    check_side(region.side, (h, w))
+    if not (0 <= region.top <= h - region.side and 0 <= region.left <= w - region.side):
+        raise InvalidArgumentError(f"{region} must lie inside the image of shape {(h, w)}; see `place_region`")
+
+
 def place_region(y: float, x: float, side: int, shape: tuple[int, int]) -> Region:
     """The region nearest to the wished centre `(y, x)` that lies wholly inside an image of `shape` (H, W).
 

@@ -207,7 +207,8 @@ class QuerySession:
     def load(cls, path: Path | str, image: Image, solver: Solver, agent: Agent | None = None) -> "QuerySession":
         """The session that `save` wrote, replayed on its image. Raises `FileError` where the file is another.
 
-        The agent is asked again before each answer, so that it remembers what it did when the session was saved.
+        The agent is asked again before each answer to a region, so that it remembers what it did when the session was
+        saved.
         """
         content = read_json(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -218,9 +219,10 @@ class QuerySession:
             settings = {name: content[name] for name in ("region_size", "budget", "protocol")}
             session = cls(image, solver, agent, **settings)
             for entry in content["interactions"]:
-                if agent is not None:
+                interaction = interaction_from_json(entry)
+                if agent is not None and isinstance(interaction, RegionAnswer):
                     session.suggest()
-                session._say(interaction_from_json(entry))
+                session._say(interaction)
         except (KeyError, TypeError, InvalidArgumentError) as error:
             raise FileError(f"{path} is not a whole session: {error}") from error
         return session

@@ -60,10 +60,10 @@ class GreedyIdealAgent:
         session, truth = self._env.session, self._env.sample.alpha
         answers = self._untold_answers()
         if not answers:  # all that is pure is known: ask anywhere
-            return np.zeros(2, dtype=np.float32), None
+            return _shaped(np.zeros(2, dtype=np.float32), observation), None
         errors = [mse(alpha, truth) for alpha in session.preview(answers)]
         best = answers[int(np.argmin(errors))].region
-        return region_to_action(best, session.shape), None
+        return _shaped(region_to_action(best, session.shape), observation), None
 
     def _untold_answers(self) -> list[RegionAnswer]:
         """The answers that would tell something new, to every cell of the grid."""
@@ -103,10 +103,10 @@ class ErrorSeekingAgent:
         elif not (session.label_map == Label.BACKGROUND).any():
             merit = _depth(truth <= 0.02)
         else:
-            merit = cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2)
+            merit = np.asarray(cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2), np.float32)
         merit[~self._is_askable(side)] = -1
         y, x = np.unravel_index(int(np.argmax(merit)), merit.shape)
-        return region_to_action(Region(int(y), int(x), side), session.shape), None
+        return _shaped(region_to_action(Region(int(y), int(x), side), session.shape), observation), None
 
     def _is_askable(self, side: int) -> NDArray[np.bool_]:
         """Mask (H, W) of centres whose whole region lies inside the image, is pure, and was not asked before."""
@@ -127,6 +127,14 @@ def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Distance, float32 (H, W), of each pixel of the mask to the nearest one outside of it or of the image."""
     padded = np.pad(mask.astype(np.uint8), 1)
     return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])
+
+
+def _shaped(action: NDArray[np.float32], observation: Observation) -> NDArray[np.float32]:
+    """The action as the observation is, single or a batch of one."""
+    shape = observation["location"].shape
+    if shape not in ((2,), (1, 2)):
+        raise InvalidArgumentError(f"an agent that knows the truth acts in one environment at a time, got {shape[0]}")
+    return action.reshape(shape)
 
 
 def _environment_of_truth(env: gymnasium.Env[Any, Any] | None) -> RegionsEnv:

@@ -24,6 +24,7 @@ class PolicyConfig:
     feature_size: int = 1000  # of g, what the recurrent unit reads
     memory_size: int = 128  # of v, what the recurrent unit tells
     patch_channels: tuple[int, ...] = (16, 32, 32)  # of the joint encoding net
+    location_gain: float = 1.0  # times the location decoding's first weights; larger spreads the first locations
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.convolutions):
@@ -124,6 +125,8 @@ class RecurrentPolicy(nn.Module):
             nn.Linear(config.memory_size, config.memory_size), nn.ReLU(), nn.Linear(config.memory_size, 1)
         )
         initialise(self, generator)
+        with torch.no_grad():
+            self.location_decoding.weight *= config.location_gain
 
     def step(
         self, features: Tensor, memory: Memory | None, location: Tensor, patch: Tensor, is_first: Tensor

@@ -104,8 +104,8 @@ def train(
                     save_checkpoint(folder, policy, optimiser, update + 1)
     finally:
         environments.close()
-    done = int(progress.n)
-    save_checkpoint(folder, policy, optimiser, done)
+        done = int(progress.n)
+        save_checkpoint(folder, policy, optimiser, done)
     agent = ReinforceAgent(policy, config.deviation[1], config.seed)
     agent.save(folder, card={"training": asdict(config), "updates": done})
     return agent

@@ -35,8 +35,8 @@ class RegionsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     ## Reward
     `"rmse"`: the drop in RMSE against the true alpha, over the whole image. `"relative"`: equation 7 of the paper,
-    each drop as a part of the largest among the candidates (see `active_matting.envs.rewards`). The step's reward is
-    the committed candidate's; `info["rewards"]` holds all.
+    each drop as a part of the largest among the candidates. `"log"`: the drop in the RMSE's logarithm. See
+    `active_matting.envs.rewards`. The step's reward is the committed candidate's; `info["rewards"]` holds all.
 
     ## Starting state
     A sample drawn from the data with the environment's generator; `reset(options={"index": i})` takes the i-th.
@@ -136,7 +136,7 @@ class RegionsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         answers = [RegionAnswer(region, self.annotator.answer(region)) for region in regions]
         alphas = self._alphas_after(answers)
         errors = np.array([rmse(alpha, self.sample.alpha) for alpha in alphas])
-        rewards = self._reward(self._rmse - errors)
+        rewards = self._reward(self._rmse, errors)
         best = int(errors.argmin())
         self.session.answer(answers[best].region, answers[best].label, alpha=alphas[best])
         self._rmse = float(errors[best])

@@ -1,224 +1,30 @@
 """Procedural foregrounds with exact alpha, by family: discs, hair, leaves, net, smoke, glass.
 
 A family draws in object coordinates `(y, x)`, y downwards, in which the object roughly fills the circle of radius 1
-about the origin and holds something solid; a `Placement` carries them to unit coordinates of the frame. Shapes are
-drawn on a `Sheet` several times finer than the picture and averaged down, so alpha is the covered share of
-each pixel. To add a family, write one function and give it a line in `FAMILIES`.
+about the origin and holds something solid; a `Placement` carries them to unit coordinates of the frame. To add a
+family, write one function and give it a line in `FAMILIES`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.data.backgrounds import (
-    SUBPIXEL_BITS,
-    Palette,
-    Plane,
-    draw_palette,
-    fixed_point,
-    fractal_noise,
-    texture,
-    to_byte_colour,
-    unit_grid,
-    warped,
-)
-from active_matting.types import Alpha, Image
-
-Points: TypeAlias = NDArray[np.float64]
-"""Points (y, x), (..., 2)."""
-
-_FINENESS = 4  # a sheet has at least this many points per pixel side ...
-_FINEST_DETAIL = 800  # ... and at least this many in all, so that strands stay thin in small pictures
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where an object lies: its origin's `(y, x)` and its size in units of the frame's side; its tilt in radians."""
-
-    centre: tuple[float, float]
-    scale: float
-    tilt: float
-
-    def to_frame(self, points: Points) -> Points:
-        """Object coordinates `(..., 2)` as unit coordinates of the frame."""
-        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
-        rotation = np.array([[cos, sin], [-sin, cos]])
-        return np.asarray(self.centre + self.scale * (points @ rotation.T))
-
-    def grid(self, size: int) -> tuple[Plane, Plane]:
-        """The pixel centres' object coordinates y and x, each `(size, size)`."""
-        y, x = unit_grid(size)
-        y, x = (y - self.centre[0]) / self.scale, (x - self.centre[1]) / self.scale
-        cos, sin = np.float32(np.cos(self.tilt)), np.float32(np.sin(self.tilt))
-        return np.asarray(cos * y - sin * x), np.asarray(sin * y + cos * x)
-
-    def upright(self, bottom: float, top: float = 0.0) -> "Placement":
-        """Nearly untilted, and moved to have its heights from `-top` to `bottom` in the frame, or at least `bottom`."""
-        y = min(max(self.centre[0], top * self.scale), 0.98 - bottom * self.scale)
-        side = 0.5 * self.scale + 0.02
-        x = min(max(self.centre[1], side), 1 - side)
-        return Placement((y, x), self.scale, 0.05 * float(np.sin(self.tilt)))
-
-    def facing_inwards(self, rng: np.random.Generator) -> "Placement":
-        """Turned so that what is above the object (negative y) lies towards the middle of the frame."""
-        towards = np.arctan2(0.5 - self.centre[1], self.centre[0] - 0.5)
-        return replace(self, tilt=float(towards + rng.normal(0, 0.4)))
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Something to lay over a background: `paint`, `(S, S, 3)`, is its colour times `alpha`, `(S, S)`."""
-
-    alpha: Alpha
-    paint: Image
-
-    def over(self, below: "Layer") -> "Layer":
-        """This layer in front of another."""
-        clear = 1 - self.alpha
-        return Layer(self.alpha + clear * below.alpha, self.paint + clear[..., None] * below.paint)
-
-    def blurred(self, sigma: float) -> "Layer":
-        """Out of focus by `sigma` of the side."""
-        if sigma * len(self.alpha) < 0.2:
-            return self
-        blur = [cv2.GaussianBlur(field, (0, 0), sigma * len(self.alpha)) for field in (self.alpha, self.paint)]
-        return Layer(np.clip(blur[0], 0, 1).astype(np.float32), blur[1].astype(np.float32))
-
-    def shaded(self, placement: Placement, rng: np.random.Generator, strength: float) -> "Layer":
-        """Lit from one side, like a round body: the far side is darker by `strength`."""
-        y, x = placement.grid(len(self.alpha))
-        light_y, light_x = rng.uniform(-0.8, 0.1), rng.uniform(-0.6, 0.6)
-        distance = np.sqrt((y - light_y) ** 2 + (x - light_x) ** 2)
-        gain = np.clip(1.1 - strength * (distance - 0.3), 0.35, 1.25)[..., None]
-        return replace(self, paint=np.minimum(self.paint * gain, self.alpha[..., None]).astype(np.float32))
-
-    def colour(self, elsewhere: NDArray[np.float32]) -> Image:
-        """The foreground's own colour, `(S, S, 3)`; where alpha is 0, `elsewhere`, `(3,)`."""
-        is_covered = self.alpha[..., None] > 0
-        colour = np.where(is_covered, self.paint / np.where(is_covered, self.alpha[..., None], 1), elsewhere)
-        return np.clip(colour, 0, 1).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A fine raster to draw on, RGB and coverage in bytes `(N, N, 4)`, N a multiple of `size`."""
-
-    size: int
-    raster: NDArray[np.uint8]
-
-    @classmethod
-    def blank(cls, size: int) -> "Sheet":
-        fine = size * max(_FINENESS, -(-_FINEST_DETAIL // size))
-        return cls(size, np.zeros((fine, fine, 4), np.uint8))
-
-    def fill(self, outline: Points, colour: NDArray[np.floating]) -> None:
-        """Cover the polygon `(K, 2)` in frame coordinates."""
-        self._polygon(outline, (*to_byte_colour(colour), 255))
-
-    def cut(self, outline: Points) -> None:
-        """Uncover the polygon `(K, 2)`."""
-        self._polygon(outline, (0, 0, 0, 0))
-
-    def fill_textured(self, outline: Points, surface: Image) -> None:
-        """Cover the polygon `(K, 2)` with a picture `(size, size, 3)` laid over the frame."""
-        mask = Sheet.blank(self.size)
-        mask._polygon(outline, (255, 255, 255, 255))
-        opaque = np.dstack([np.rint(surface * 255), np.full(surface.shape[:2], 255)]).astype(np.uint8)
-        fine = cv2.resize(opaque, self.raster.shape[:2], interpolation=cv2.INTER_LINEAR)
-        cv2.copyTo(fine, np.ascontiguousarray(mask.raster[..., 3]), self.raster)
-
-    def stroke(self, paths: Points, widths: Points, colours: NDArray[np.floating]) -> None:
-        """Cover ribbons: centre lines `(n, K, 2)`, widths `(n, K)` in frame coordinates, colours `(n, 3)`."""
-        tangent = np.gradient(paths, axis=1)
-        normal = tangent[..., ::-1] * [1, -1] / (np.linalg.norm(tangent, axis=-1, keepdims=True) + 1e-12)
-        half = np.maximum(widths / 2 - 0.5 / len(self.raster), 0)[..., None] * normal
-        ribbons = fixed_point(np.concatenate([paths + half, (paths - half)[:, ::-1]], axis=1), len(self.raster))
-        for ribbon, colour in zip(ribbons, colours, strict=True):
-            cv2.fillPoly(self.raster, [ribbon], (*to_byte_colour(colour), 255), cv2.LINE_8, SUBPIXEL_BITS)
-
-    def layer(self) -> Layer:
-        """What was drawn, averaged down to `(size, size)`."""
-        small = cv2.resize(
-            self.raster.astype(np.float32), (self.size, self.size), interpolation=cv2.INTER_AREA
-        ) / np.float32(255)
-        return Layer(np.ascontiguousarray(small[..., 3]), np.ascontiguousarray(small[..., :3]))
-
-    def _polygon(self, outline: Points, value: tuple[float, ...]) -> None:
-        points = fixed_point(_shrunk(outline, 0.5 / len(self.raster)), len(self.raster))
-        cv2.fillPoly(self.raster, [points], value, cv2.LINE_8, SUBPIXEL_BITS)
-
-
-def _shrunk(outline: Points, amount: float) -> Points:
-    """The polygon drawn in by `amount`: OpenCV also fills the pixels under the outline, half a pixel too much."""
-    ahead, behind = np.roll(outline, -1, axis=0), np.roll(outline, 1, axis=0)
-    edges = [
-        step / (np.linalg.norm(step, axis=-1, keepdims=True) + 1e-12) for step in (ahead - outline, outline - behind)
-    ]
-    normal = (edges[0] + edges[1])[:, ::-1] * [1, -1]
-    # a mitre: dividing by |normal|²/2 keeps each edge, not each corner, at the right distance
-    normal /= np.maximum((normal**2).sum(axis=-1, keepdims=True) / 2, 0.5)
-    turns = np.sum(outline[:, 1] * ahead[:, 0] - ahead[:, 1] * outline[:, 0])  # twice the signed area
-    return np.asarray(outline + np.sign(turns) * amount * normal)
-
-
-def _blob(rng: np.random.Generator, radius: float, wobble: float) -> Points:
-    """A closed curve about the origin whose radius strays from `radius` by at most the share `wobble`."""
-    angle = np.linspace(0, 2 * np.pi, 160, endpoint=False)
-    order = np.arange(2, 7)
-    weight = rng.dirichlet(np.ones(len(order)))
-    waves = weight @ np.cos(order[:, None] * angle + rng.uniform(0, 2 * np.pi, (len(order), 1)))
-    return _polar(radius * (1 + wobble * waves), angle)
-
-
-def _ellipse(centre: tuple[float, float], half_axes: tuple[float, float]) -> Points:
-    angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-    return np.asarray(centre + _polar(np.ones_like(angle), angle) * half_axes)
-
-
-def _polar(radius: NDArray[np.floating] | float, angle: NDArray[np.floating]) -> Points:
-    return np.asarray(np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=-1), dtype=np.float64)
-
-
-def _bent_paths(
-    roots: Points,
-    heading: NDArray[np.floating],
-    length: NDArray[np.floating],
-    bend: NDArray[np.floating],
-    droop: float = 0.0,
-    steps: int = 12,
-) -> Points:
-    """Curves `(n, steps, 2)` from `roots` `(n, 2)`; `bend` is the turn along the way, `droop` a pull downwards."""
-    t = np.linspace(0, 1, steps)
-    angle = heading[:, None] + bend[:, None] * t
-    stride = _polar(length[:, None] / (steps - 1), angle)
-    paths = roots[:, None] + np.cumsum(stride, axis=1) - stride[:, :1]
-    paths[..., 0] += droop * length[:, None] * t**2
-    return paths
-
-
-def _shades(rng: np.random.Generator, palette: Palette, count: int, spread: float = 0.3) -> NDArray[np.float64]:
-    """`count` colours of the palette, each darker or brighter by up to `spread`."""
-    return np.asarray(palette[rng.integers(len(palette), size=count)] * rng.uniform(1 - spread, 1 + spread, (count, 1)))
-
-
-def _mixed(rng: np.random.Generator, palette: Palette, natural: list[tuple[float, float, float]]) -> Palette:
-    """The palette, drawn towards one of the colours the thing has in nature."""
-    pull = rng.uniform(0.2, 0.9)
-    shades = np.linspace(0.6, 1.3, len(palette))[:, None] * natural[rng.integers(len(natural))]
-    return np.clip((1 - pull) * palette + pull * shades, 0, 1).astype(np.float32)
+from active_matting.data.backgrounds import Palette, draw_palette, fractal_noise, texture, warped
+from active_matting.data.drawing import Layer, Placement, Points, Sheet, bent_paths, blob, ellipse, mixed, polar, shades
+from active_matting.types import Image
 
 
 def discs(size: int, rng: np.random.Generator, palette: Palette, placement: Placement) -> Layer:
     """A solid disc or blob, perhaps with holes, perhaps out of focus."""
     sheet = Sheet.blank(size)
-    outline = _blob(rng, 0.75, rng.choice([0.0, 0.15, 0.3])) * [rng.uniform(0.75, 1), 1]
+    outline = blob(rng, 0.75, rng.choice([0.0, 0.15, 0.3])) * [rng.uniform(0.75, 1), 1]
     sheet.fill_textured(placement.to_frame(outline), texture(size, rng, palette))
     for angle in rng.uniform(0, 2 * np.pi, int(rng.choice([0, 0, 1, 3]))):
-        hole = 0.35 * _polar(1.0, np.array([angle])) + _blob(rng, 0.13, 0.2)
+        hole = 0.35 * polar(1.0, np.array([angle])) + blob(rng, 0.13, 0.2)
         sheet.cut(placement.to_frame(hole))
     return sheet.layer().shaded(placement, rng, 0.4).blurred(float(rng.choice([0.0, 0.0, 0.003, 0.008])))
 
@@ -230,9 +36,9 @@ def hair(size: int, rng: np.random.Generator, palette: Palette, placement: Place
 
 
 def _creature(size: int, rng: np.random.Generator, palette: Palette, placement: Placement) -> Layer:
-    coat = _mixed(rng, palette, [(0.5, 0.35, 0.2), (0.85, 0.8, 0.72), (0.25, 0.22, 0.2), (0.7, 0.5, 0.3)])
+    coat = mixed(rng, palette, [(0.5, 0.35, 0.2), (0.85, 0.8, 0.72), (0.25, 0.22, 0.2), (0.7, 0.5, 0.3)])
     sheet = Sheet.blank(size)
-    body = _blob(rng, 0.55, 0.12)
+    body = blob(rng, 0.55, 0.12)
     sheet.fill_textured(placement.to_frame(body), texture(size, rng, coat))
     strands = 900
     angle = rng.uniform(0, 2 * np.pi, strands)
@@ -241,32 +47,32 @@ def _creature(size: int, rng: np.random.Generator, palette: Palette, placement: 
     roots = depth[:, None] * body[(angle / (2 * np.pi) * len(body)).astype(int)]
     length = rng.uniform(0.15, 0.45) * rng.uniform(0.4, 1.1, strands)
     heading = angle + 0.6 * tuft + rng.normal(0, 0.25, strands)
-    paths = _bent_paths(roots, heading, length, tuft + rng.normal(0, 0.6, strands), rng.uniform(0, 0.4))
-    _hairs(sheet, rng, placement.to_frame(paths), _shades(rng, coat, strands))
+    paths = bent_paths(roots, heading, length, tuft + rng.normal(0, 0.6, strands), rng.uniform(0, 0.4))
+    _hairs(sheet, rng, placement.to_frame(paths), shades(rng, coat, strands))
     if rng.random() < 0.7:
         for x in (-0.17, 0.17):
-            sheet.fill(placement.to_frame(_ellipse((-0.15, x), (0.1, 0.09))), np.full(3, 0.93))
-            sheet.fill(placement.to_frame(_ellipse((-0.14, x), (0.055, 0.05))), np.full(3, 0.05))
-        sheet.fill(placement.to_frame(_ellipse((0.07, 0), (0.05, 0.08))), np.full(3, 0.1))
+            sheet.fill(placement.to_frame(ellipse((-0.15, x), (0.1, 0.09))), np.full(3, 0.93))
+            sheet.fill(placement.to_frame(ellipse((-0.14, x), (0.055, 0.05))), np.full(3, 0.05))
+        sheet.fill(placement.to_frame(ellipse((0.07, 0), (0.05, 0.08))), np.full(3, 0.1))
     return sheet.layer().shaded(placement, rng, 0.35)
 
 
 def _portrait(size: int, rng: np.random.Generator, palette: Palette, placement: Placement) -> Layer:
     placement = replace(placement, scale=min(placement.scale, 0.38)).upright(0.9, top=1.2)
-    tresses = _mixed(rng, palette, [(0.15, 0.1, 0.07), (0.4, 0.25, 0.13), (0.75, 0.6, 0.35), (0.5, 0.2, 0.1)])
+    tresses = mixed(rng, palette, [(0.15, 0.1, 0.07), (0.4, 0.25, 0.13), (0.75, 0.6, 0.35), (0.5, 0.2, 0.1)])
     skin = np.array([(0.9, 0.72, 0.6), (0.72, 0.52, 0.4), (0.45, 0.3, 0.22)][rng.integers(3)])
     fall = rng.uniform(0.1, 1.0)  # how long the hair is
     sheet = Sheet.blank(size)
-    scalp = _ellipse((-0.33, 0), (0.47, 0.42))
+    scalp = ellipse((-0.33, 0), (0.47, 0.42))
     sheet.fill(placement.to_frame(scalp + np.array([0.1 * fall, 0])), tresses[0])
     _fringe(sheet, rng, placement, tresses, fall, strands=500)
-    torso = np.concatenate([_ellipse((0.85, 0), (0.38, 0.8))[48:], [(0.85, 0.8), (4, 0.9), (4, -0.9), (0.85, -0.8)]])
+    torso = np.concatenate([ellipse((0.85, 0), (0.38, 0.8))[48:], [(0.85, 0.8), (4, 0.9), (4, -0.9), (0.85, -0.8)]])
     sheet.fill_textured(placement.to_frame(torso), texture(size, rng, palette))
-    sheet.fill(placement.to_frame(_ellipse((0.3, 0), (0.33, 0.17))), skin * 0.85)
-    sheet.fill(placement.to_frame(_ellipse((-0.18, 0), (0.42, 0.31))), skin)
+    sheet.fill(placement.to_frame(ellipse((0.3, 0), (0.33, 0.17))), skin * 0.85)
+    sheet.fill(placement.to_frame(ellipse((-0.18, 0), (0.42, 0.31))), skin)
     for x in (-0.12, 0.12):
-        sheet.fill(placement.to_frame(_ellipse((-0.2, x), (0.025, 0.05))), np.full(3, 0.12))
-    sheet.fill(placement.to_frame(_ellipse((0.06, 0), (0.022, 0.09))), skin * [0.8, 0.5, 0.5])
+        sheet.fill(placement.to_frame(ellipse((-0.2, x), (0.025, 0.05))), np.full(3, 0.12))
+    sheet.fill(placement.to_frame(ellipse((0.06, 0), (0.022, 0.09))), skin * [0.8, 0.5, 0.5])
     _fringe(sheet, rng, placement, tresses, fall, strands=220)
     return sheet.layer().shaded(placement, rng, 0.3)
 
@@ -276,14 +82,14 @@ def _fringe(
 ) -> None:
     """Hair from the crown down both sides of a face, some of it flying away."""
     angle = rng.uniform(-1.12 * np.pi, 0.12 * np.pi, strands)
-    roots = np.array([-0.33, 0]) + _polar(1.0, angle) * [0.45, 0.4] * rng.uniform(0.85, 1, (strands, 1))
+    roots = np.array([-0.33, 0]) + polar(1.0, angle) * [0.45, 0.4] * rng.uniform(0.85, 1, (strands, 1))
     side = np.cos(angle)
     flying = (rng.random(strands) < 0.3) * rng.uniform(0.3, 1.2, strands)
     heading = np.where(side > 0, 0.45 * np.pi, 0.55 * np.pi) - np.sign(side) * (0.5 * np.cos(angle) ** 2 + flying)
     length = (0.2 + 0.75 * fall) * rng.uniform(0.5, 1.1, strands)
     bend = np.sign(side) * rng.normal(0.5, 0.4, strands) + rng.normal(0, 0.3, strands)
-    paths = _bent_paths(roots, heading, length, bend, droop=0.2)
-    _hairs(sheet, rng, placement.to_frame(paths), _shades(rng, tresses, strands))
+    paths = bent_paths(roots, heading, length, bend, droop=0.2)
+    _hairs(sheet, rng, placement.to_frame(paths), shades(rng, tresses, strands))
 
 
 def _hairs(sheet: Sheet, rng: np.random.Generator, paths: Points, colours: NDArray[np.float64]) -> None:
@@ -295,7 +101,7 @@ def _hairs(sheet: Sheet, rng: np.random.Generator, paths: Points, colours: NDArr
 def leaves(size: int, rng: np.random.Generator, palette: Palette, placement: Placement) -> Layer:
     """A plant in a pot, or a bush on a trunk."""
     draw = (_potted, _bush)[rng.integers(2)]
-    greens = _mixed(rng, palette, [(0.25, 0.5, 0.15), (0.45, 0.6, 0.2), (0.15, 0.4, 0.25), (0.7, 0.4, 0.15)])
+    greens = mixed(rng, palette, [(0.25, 0.5, 0.15), (0.45, 0.6, 0.2), (0.15, 0.4, 0.25), (0.7, 0.4, 0.15)])
     return draw(size, rng, palette, greens, placement)
 
 
@@ -305,9 +111,9 @@ def _potted(size: int, rng: np.random.Generator, palette: Palette, greens: Palet
     stems = int(rng.integers(7, 13))
     heading = -np.pi / 2 + np.linspace(-1.0, 1.0, stems) + rng.normal(0, 0.1, stems)
     roots = np.stack([np.full(stems, 0.35), np.linspace(-0.2, 0.2, stems)], axis=-1)
-    paths = _bent_paths(roots, heading, rng.uniform(0.7, 1.4, stems), rng.normal(0, 0.7, stems), 0.15)
+    paths = bent_paths(roots, heading, rng.uniform(0.7, 1.4, stems), rng.normal(0, 0.7, stems), 0.15)
     widths = np.full(paths.shape[:2], 0.02) * placement.scale
-    sheet.stroke(placement.to_frame(paths), widths, _shades(rng, greens, stems, 0.2) * 0.7)
+    sheet.stroke(placement.to_frame(paths), widths, shades(rng, greens, stems, 0.2) * 0.7)
     kind = int(rng.integers(len(_LEAF_PROFILES)))
     for path in rng.permutation(paths):
         steps = np.arange(3, len(path), 1 + int(rng.integers(2)))
@@ -329,17 +135,17 @@ def _bush(size: int, rng: np.random.Generator, palette: Palette, greens: Palette
     sheet.fill(placement.to_frame(trunk), palette[0] * 0.7)
     twigs = 26
     angle = rng.uniform(0, 2 * np.pi, twigs)
-    paths = _bent_paths(_polar(0.4, angle), angle, rng.uniform(0.25, 0.55, twigs), rng.normal(0, 0.8, twigs), steps=8)
+    paths = bent_paths(polar(0.4, angle), angle, rng.uniform(0.25, 0.55, twigs), rng.normal(0, 0.8, twigs), steps=8)
     sheet.stroke(
-        placement.to_frame(paths), np.full(paths.shape[:2], 0.016) * placement.scale, _shades(rng, greens, twigs) * 0.6
+        placement.to_frame(paths), np.full(paths.shape[:2], 0.016) * placement.scale, shades(rng, greens, twigs) * 0.6
     )
-    sheet.fill(placement.to_frame(_blob(rng, 0.5, 0.1)), greens[0] * 0.7)
+    sheet.fill(placement.to_frame(blob(rng, 0.5, 0.1)), greens[0] * 0.7)
     kind = int(rng.integers(len(_LEAF_PROFILES)))
     for path in paths:
         for point in path[2:]:
             _leaf(sheet, rng, placement, point, rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.2), kind, greens)
     for radius, heading in zip(0.52 * np.sqrt(rng.random(170)), rng.uniform(0, 2 * np.pi, (170, 2)), strict=True):
-        base = _polar(float(radius), heading[:1])[0]
+        base = polar(float(radius), heading[:1])[0]
         _leaf(sheet, rng, placement, base, heading[1], rng.uniform(0.12, 0.22), kind, greens)
     return sheet.layer().shaded(placement, rng, 0.45)
 
@@ -365,9 +171,9 @@ def _leaf(
 ) -> None:
     """A leaf folded along its middle: one half is darker."""
     t = np.linspace(0, 1, 24)
-    middle = base + _polar(length * t, angle + rng.normal(0, 0.3) * t)
-    across = _polar(length * _LEAF_PROFILES[kind](t), np.full(24, angle + np.pi / 2))
-    colour = _shades(rng, greens, 1, 0.2)[0]
+    middle = base + polar(length * t, angle + rng.normal(0, 0.3) * t)
+    across = polar(length * _LEAF_PROFILES[kind](t), np.full(24, angle + np.pi / 2))
+    colour = shades(rng, greens, 1, 0.2)[0]
     for side, shade in ((across, 1.0), (-across, 0.8)):
         sheet.fill(placement.to_frame(np.concatenate([middle, (middle + side)[-2:0:-1]])), colour * shade)
 
@@ -384,25 +190,25 @@ def _wheel(sheet: Sheet, rng: np.random.Generator, palette: Palette, placement: 
     spokes = int(rng.integers(16, 40))
     angle = np.linspace(0, 2 * np.pi, spokes, endpoint=False)
     lean = rng.choice([0.0, 0.35]) * np.where(np.arange(spokes) % 2 == 0, 1, -1)
-    paths = np.stack([_polar(0.3, angle), _polar(0.85, angle + lean)], axis=1)
+    paths = np.stack([polar(0.3, angle), polar(0.85, angle + lean)], axis=1)
     _wires(sheet, placement.to_frame(paths), rng.uniform(0.004, 0.008), palette[-1])
     rim = _circles(np.array([0.88]))
     _wires(sheet, placement.to_frame(rim), 0.13 * placement.scale, palette[0])
-    sheet.fill_textured(placement.to_frame(_ellipse((0, 0), (0.46, 0.46))), surface)
+    sheet.fill_textured(placement.to_frame(ellipse((0, 0), (0.46, 0.46))), surface)
 
 
 def _web(sheet: Sheet, rng: np.random.Generator, palette: Palette, placement: Placement, surface: Image) -> None:
     threads, rings = int(rng.integers(11, 18)), int(rng.integers(6, 11))
     angle = np.linspace(0, 2 * np.pi, threads, endpoint=False) + rng.normal(0, 0.06, threads)
     reach = rng.uniform(0.85, 1.1, threads)
-    corners = reach[:, None] * _polar(1.0, angle)
+    corners = reach[:, None] * polar(1.0, angle)
     wire, colour = rng.uniform(0.003, 0.006), palette[rng.integers(len(palette))]
     _wires(sheet, placement.to_frame(np.stack([0 * corners, corners], axis=1)), wire, colour)
     sag = 0.86 * (corners + np.roll(corners, -1, axis=0)) / 2
     once_round = np.stack([corners, sag], axis=1).reshape(-1, 2)
     closed = np.concatenate([once_round, once_round[:1]])
     _wires(sheet, placement.to_frame(np.linspace(0.5, 0.97, rings)[:, None, None] * closed), wire, colour)
-    sheet.fill_textured(placement.to_frame(_blob(rng, 0.47, 0.1)), surface)
+    sheet.fill_textured(placement.to_frame(blob(rng, 0.47, 0.1)), surface)
 
 
 def _mesh(sheet: Sheet, rng: np.random.Generator, palette: Palette, placement: Placement, surface: Image) -> None:
@@ -413,12 +219,12 @@ def _mesh(sheet: Sheet, rng: np.random.Generator, palette: Palette, placement: P
     straight = np.concatenate([across, across[..., ::-1]])
     bent = straight + wave * np.sin(4 * straight[..., ::-1] + phase)
     _wires(sheet, placement.to_frame(bent), rng.uniform(0.004, 0.009), palette[rng.integers(len(palette))])
-    board = _blob(rng, 0.5, 0.12) + rng.uniform(-0.1, 0.1, 2)
+    board = blob(rng, 0.5, 0.12) + rng.uniform(-0.1, 0.1, 2)
     sheet.fill_textured(placement.to_frame(board), surface)
 
 
 def _circles(radii: NDArray[np.float64]) -> Points:
-    return radii[:, None, None] * _polar(1.0, np.linspace(0, 2 * np.pi, 120))
+    return radii[:, None, None] * polar(1.0, np.linspace(0, 2 * np.pi, 120))
 
 
 def _wires(sheet: Sheet, paths: Points, width: float, colour: NDArray[np.floating]) -> None:
@@ -430,14 +236,14 @@ def smoke(size: int, rng: np.random.Generator, palette: Palette, placement: Plac
     sheet = Sheet.blank(size)
     if rng.random() < 0.5:
         placement = placement.upright(0.6, top=1.3)
-        handle = _ellipse((0.1, 0.5), (0.28, 0.24))
+        handle = ellipse((0.1, 0.5), (0.28, 0.24))
         sheet.fill(placement.to_frame(handle), palette[0])
-        sheet.cut(placement.to_frame(_ellipse((0.1, 0.5), (0.17, 0.14))))
-        body = np.concatenate([_ellipse((-0.4, 0), (0.12, 0.48))[48:], _ellipse((0.45, 0), (0.12, 0.42))[:48]])
+        sheet.cut(placement.to_frame(ellipse((0.1, 0.5), (0.17, 0.14))))
+        body = np.concatenate([ellipse((-0.4, 0), (0.12, 0.48))[48:], ellipse((0.45, 0), (0.12, 0.42))[:48]])
         source, lean = -0.4, 0.0
     else:
         placement = placement.facing_inwards(rng)
-        body, source, lean = _blob(rng, 0.45, 0.08), -0.2, rng.uniform(-0.3, 0.3)
+        body, source, lean = blob(rng, 0.45, 0.08), -0.2, rng.uniform(-0.3, 0.3)
     sheet.fill_textured(placement.to_frame(body), texture(size, rng, palette))
     solid = sheet.layer().shaded(placement, rng, 0.4)
     return solid.over(_plume(size, rng, palette, placement, source, lean))

@@ -45,6 +45,8 @@ def read_alpha(path: Path | str) -> Alpha:
         return np.asarray(np.minimum(deep, 1), dtype=np.float32)
     if picture.mode in ("L", "1"):
         return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+    if picture.mode not in ("RGB", "P") or picture.has_transparency_data:
+        raise FileError(f"{path} has colour mode {picture.mode}; an alpha must be an opaque greyscale picture")
     channels = np.asarray(picture.convert("RGB"))
     if np.ptp(channels.astype(np.int16), axis=2).max() > 0:
         raise FileError(f"{path} is coloured; an alpha must be a greyscale picture")
@@ -95,10 +97,10 @@ def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _open(path: Path | str) -> Any:
     try:
-        stored = Pillow.open(path)
-        stored.load()  # decodes all of it: a truncated file fails here
-        is_deep = _is_16_bit(stored)
-        picture = ImageOps.exif_transpose(stored)
+        with Pillow.open(path) as stored:
+            stored.load()  # decodes all of it: a truncated file fails here
+            is_deep = _is_16_bit(stored)
+            picture = ImageOps.exif_transpose(stored)
     except FileNotFoundError as error:
         raise FileError(f"{path} does not exist") from error
     except IsADirectoryError as error:

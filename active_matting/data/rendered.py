@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.data.backgrounds import background, draw_palette, similar_palette, unit_grid
-from active_matting.data.foregrounds import FAMILIES, Layer, Placement
+from active_matting.data.drawing import Layer, Placement
+from active_matting.data.foregrounds import FAMILIES
 from active_matting.data.samples import Sample
 from active_matting.errors import InvalidArgumentError
 from active_matting.types import Alpha, Image

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from active_matting.errors import InvalidArrayError
 from active_matting.solvers.base import Matte, PreparedClassical
 from active_matting.solvers.laplacian import Vector, conjugate_gradients, to_matte
 from active_matting.types import Image, Label, LabelMap, check_image
@@ -26,18 +27,33 @@ class LKM:
 
     def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
-        from pymatting.laplacian.lkm_laplacian import lkm_laplacian
-
         image = check_image(image)
-        radius = min(self.radius, (min(image.shape[:2]) - 1) // 2)
-        multiply, diagonal = lkm_laplacian(image.astype("float64"), epsilon=self.epsilon, radius=radius)
-        method = partial(_solve_with_penalty, multiply, diagonal, self.penalty, self.tolerance, self.max_iterations)
+        smallest = min(image.shape[:2])
+        if smallest < 5:
+            raise InvalidArrayError(f"large-kernel matting needs at least 5 pixels a side, got {image.shape[:2]}")
+        # pymatting's box filter wants two windows side by side.
+        operator = _Operator(image, self.epsilon, min(self.radius, (smallest - 1) // 4))
+        method = partial(_solve_with_penalty, operator, self.penalty, self.tolerance, self.max_iterations)
         return PreparedClassical(image.shape[:2], method)
 
 
+class _Operator:
+    """The Laplacian as a function and its diagonal; made anew where it is unpickled, as functions cannot be sent."""
+
+    def __init__(self, image: Image, epsilon: float, radius: int) -> None:
+        from pymatting.laplacian.lkm_laplacian import lkm_laplacian
+
+        self.arguments = image, epsilon, radius
+        self.multiply: Callable[[Vector], Vector]
+        self.diagonal: Vector
+        self.multiply, self.diagonal = lkm_laplacian(image.astype("float64"), epsilon=epsilon, radius=radius)
+
+    def __reduce__(self) -> tuple[type["_Operator"], tuple[Image, float, int]]:
+        return _Operator, self.arguments
+
+
 def _solve_with_penalty(
-    multiply: Callable[[Vector], Vector],
-    diagonal: Vector,
+    operator: _Operator,
     penalty: float,
     tolerance: float,
     max_iterations: int,
@@ -50,11 +66,11 @@ def _solve_with_penalty(
     weight = penalty * (is_foreground | (labels == Label.BACKGROUND)).astype(np.float64)
 
     def multiply_penalised(x: Vector) -> Vector:
-        product: Vector = multiply(x) + weight * x
+        product: Vector = operator.multiply(x) + weight * x
         return product
 
     def divide_by_diagonal(x: Vector) -> Vector:
-        scaled: Vector = x / (diagonal + weight)
+        scaled: Vector = x / (operator.diagonal + weight)
         return scaled
 
     alpha = conjugate_gradients(

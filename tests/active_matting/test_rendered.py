@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from active_matting.data.foregrounds import FAMILIES, Layer, Sheet
+from active_matting.data.drawing import Layer, Sheet
+from active_matting.data.foregrounds import FAMILIES
 from active_matting.data.rendered import Rendered, Rendering, render
 from active_matting.data.samples import DataSource, Sample
 from active_matting.errors import InvalidArgumentError

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pymatting.alpha.estimate_alpha_sm import estimate_alpha_sm
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.solvers import shared
 from active_matting.solvers.shared import Shared
+from active_matting.solvers.shared_refinement import refine, smooth
+from active_matting.solvers.shared_sampling import cast_rays, expand, gather
 from active_matting.types import Alpha, Image, LabelMap
 
 Array = NDArray[Any]
@@ -36,11 +37,11 @@ def small_case(seed: int = 0, shape: tuple[int, int] = (16, 13)) -> tuple[Image,
 def stages(image: Image, label_map: LabelMap, solver: Shared) -> dict[str, Any]:
     """What each stage makes of what the stage before it made."""
     _, image, colour, tensor, variance = solver.prepare(image).method.args  # type: ignore[attr-defined]
-    known = shared._expand(colour, label_map, solver.expansion_radius, solver.expansion_threshold)
-    hits, energies = shared._cast_rays(tensor, known, solver.rays, solver.tile)
-    pairs = shared._gather(image, colour, variance, known, hits, energies)
-    refined = shared._refine(image, colour, known, pairs, solver.refinement_neighbours, solver.confidence_decay)
-    matte = shared._smooth(image, known, refined, solver.smoothing_neighbours, solver.confidence_decay)
+    known = expand(colour, label_map, solver.expansion_radius, solver.expansion_threshold)
+    hits, energies = cast_rays(tensor, known, solver.rays, solver.tile)
+    pairs = gather(image, colour, variance, known, hits, energies)
+    refined = refine(image, colour, known, pairs, solver.refinement_neighbours, solver.confidence_decay)
+    matte = smooth(image, known, refined, solver.smoothing_neighbours, solver.confidence_decay)
     return {
         "image": image, "tensor": tensor, "variance": variance, "known": known, "hits": hits, "energies": energies,
         "pairs": pairs, "refined": refined, "matte": matte,

@@ -1,0 +1,238 @@
+"""The command line: what it does, and that bad input is answered by one line."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from test_policy import make_policy
+
+from active_matting.agents.cli import COMMANDS, main
+from active_matting.agents.trained import ReinforceAgent
+from active_matting.data.images import read_alpha, read_image, read_trimap, write_alpha, write_image
+from active_matting.data.rendered import Rendered
+from active_matting.labels import from_trimap
+from active_matting.metrics import all_metrics
+from active_matting.solvers import SOLVERS, make_solver
+
+Run = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A folder with photo.png, alpha.png and trimap.png of one rendered image, 60×60."""
+    sample = Rendered(split="validation", count=1, size=60)[0]
+    write_image(tmp_path / "photo.png", sample.image)
+    write_alpha(tmp_path / "alpha.png", sample.alpha)
+    alpha = read_alpha(tmp_path / "alpha.png")
+    unknown = cv2.dilate(((alpha > 0.02) & (alpha < 0.98)).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    write_alpha(tmp_path / "trimap.png", np.where(unknown, 0.5, np.round(alpha)).astype(np.float32))
+    return tmp_path
+
+
+def help_of(command: str, capsys: Run) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_every_command_is_explained(command: str, capsys: Run) -> None:
+    text = help_of(command, capsys)
+    options = text[text.index("options:") :]
+    entries = re.findall(r"^  (?:-\w, )?(--[\w-]+)(.*(?:\n {8,}.*)*)", options, flags=re.MULTILINE)
+    assert len(entries) >= 1
+    for name, rest in entries:
+        assert re.search(r"\s{2,}\S", rest), f"{command} {name} has no explanation"
+
+
+def test_solvers_are_listed_with_their_parameters(capsys: Run) -> None:
+    assert main(["solvers"]) == 0
+    told = capsys.readouterr().out
+    for name in SOLVERS.names():
+        assert f"{name}\n" in told
+    assert "epsilon=1e-07" in told
+
+
+def test_solve_writes_what_the_solver_answers_and_measures_it(photo: Path, capsys: Run) -> None:
+    out = photo / "new" / "matte.png"
+    arguments = ["solve", str(photo / "photo.png"), "--trimap", str(photo / "trimap.png"), "--output", str(out)]
+    arguments += ["--solver", "random-walk", "--solver-options", '{"sigma": 0.05}', "--truth", str(photo / "alpha.png")]
+    assert main(arguments) == 0
+    label_map = from_trimap(read_trimap(photo / "trimap.png"))
+    alpha = make_solver("random-walk", sigma=0.05).prepare(read_image(photo / "photo.png")).solve(label_map).alpha
+    np.testing.assert_allclose(read_alpha(out), alpha, atol=0.5 / 255 + 1e-6)
+    told = capsys.readouterr().out
+    for name, value in all_metrics(alpha, read_alpha(photo / "alpha.png")).items():
+        assert f"{name}: {value:.4f}" in told
+
+
+def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
+    ReinforceAgent(make_policy()).save(photo / "agent")
+    arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]
+    arguments += ["--budget", "4", "--alpha", str(photo / "alpha.png"), "--output", str(photo / "matte.png")]
+    arguments += ["--session", str(photo / "said.json"), "--picture", str(photo / "asked.png")]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert len(re.findall(r"^\d\. centre", told, flags=re.MULTILINE)) == 4
+    assert read_alpha(photo / "matte.png").shape == (60, 60)
+    assert read_image(photo / "asked.png").shape == (60, 60, 3)
+    content = json.loads((photo / "said.json").read_text())
+    assert len(content["interactions"]) == 4
+
+    # The answers that were saved make the same matte again.
+    again = ["solve", str(photo / "photo.png"), "--session", str(photo / "said.json"), "--output", str(photo / "2.png")]
+    assert main(again) == 0
+    np.testing.assert_array_equal(read_alpha(photo / "2.png"), read_alpha(photo / "matte.png"))
+
+
+def test_suggest_asks_a_person_at_the_terminal(photo: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Typed:
+        lines = iter(["what?\n", "f\n", "b\n", "u\n", "m\n", "q\n"])
+
+        def readline(self) -> str:
+            return next(self.lines)
+
+    monkeypatch.setattr(sys, "stdin", Typed())
+    said = photo / "said.json"
+    arguments = ["suggest", str(photo / "photo.png"), "--region-size", "3", "--session", str(said)]
+    arguments += ["--output", str(photo / "matte.png"), "--picture", str(photo / "asked.png"), "--seed", "1"]
+    assert main(arguments) == 0
+    assert "f foreground, b background" in capsys.readouterr().out
+    labels = [entry["label"] for entry in json.loads(said.read_text())["interactions"]]
+    assert labels == ["foreground", "transition"]
+    assert (photo / "asked.png").exists()
+
+    # Going on with the session keeps what was said; the end of the input is enough.
+    monkeypatch.setattr(Typed, "lines", iter(["b\n", ""]))
+    assert main(arguments) == 0
+    labels = [entry["label"] for entry in json.loads(said.read_text())["interactions"]]
+    assert labels == ["foreground", "transition", "background"]
+
+
+def test_evaluate_prints_a_table_and_leaves_rows_and_a_plot(tmp_path: Path, capsys: Run) -> None:
+    arguments = [
+        "evaluate",
+        "--count",
+        "2",
+        "--image-size",
+        "40",
+        "--region-size",
+        "3",
+        "--budget",
+        "5",
+        "--workers",
+        "1",
+    ]
+    arguments += ["--agent", "random", "--agent", "error-seeking", "--solver", "random-walk", "--output", str(tmp_path)]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "| random-walk | error-seeking | 2 " in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["episodes.csv", "rmse.png"]
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_all_it_promises(tmp_path: Path, capsys: Run) -> None:
+    arguments = ["demo", "--updates", "1", "--images", "2", "--workers", "1", "--output", str(tmp_path)]
+    assert main(arguments) == 0
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    promised = {"agent/weights.safetensors", "agent/config.json", "episodes.csv", "rmse.png", "contact_sheet.png"}
+    assert promised <= left
+    told = capsys.readouterr().out
+    assert re.search(r"\| shared +\| random +\| 2 ", told)
+    for name in ("agent", "episodes.csv", "rmse.png", "contact_sheet.png"):
+        assert str(tmp_path / name) in told
+
+
+def spoil(photo: Path) -> None:
+    """Put one bad file of every kind beside the good ones."""
+    whole = (photo / "photo.png").read_bytes()
+    (photo / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (photo / "words.png").write_text("not a picture")
+    Image.open(photo / "photo.png").convert("L").save(photo / "grey.png")
+    cv2.imwrite(str(photo / "deep.png"), np.full((60, 60, 3), 40_000, dtype=np.uint16))
+    Image.new("RGBA", (60, 60), (9, 9, 9, 100)).save(photo / "glass.png")
+    Image.new("L", (50, 60)).save(photo / "small.png")
+    Image.new("RGB", (60, 60), (200, 10, 10)).save(photo / "red.png")
+    (photo / "session.json").write_text('{"format": 1, "shape": [60, 60]}')
+    for name in ("images", "masks"):
+        (photo / "pairs" / name).mkdir(parents=True)
+    Image.open(photo / "photo.png").save(photo / "pairs" / "images" / "a.png")
+    Image.new("L", (50, 60)).save(photo / "pairs" / "masks" / "a.png")
+    (photo / "lonely" / "images").mkdir(parents=True)
+    (photo / "lonely" / "alphas").mkdir()
+    Image.open(photo / "photo.png").save(photo / "lonely" / "images" / "b.png")
+
+
+SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (SOLVE.replace("photo", "missing"), "missing.png does not exist"),
+        (SOLVE.replace("photo", "truncated"), "truncated.png cannot be read"),
+        (SOLVE.replace("photo", "words"), "words.png is not a picture in a known format"),
+        (SOLVE.replace("photo", "grey"), "grey.png is greyscale; an 8-bit RGB image is needed"),
+        (SOLVE.replace("photo", "deep"), "deep.png has 16 bits per channel; an 8-bit RGB image is needed"),
+        (SOLVE.replace("photo", "glass"), "glass.png is partly transparent"),
+        (SOLVE.replace("photo.png", ""), "is a folder, not a picture"),
+        (SOLVE.replace("trimap.png", "small.png"), "small.png must have the image's size 60×60, got 50×60"),
+        (SOLVE.replace("trimap.png", "red.png"), "red.png is coloured"),
+        (SOLVE.replace("out.png", "out.xyz"), "out.xyz must end in one of"),
+        (SOLVE.replace("out.png", "photo.png/out.png"), "cannot write"),
+        (SOLVE + " --solver knnn", "unknown solver 'knnn'; choose from"),
+        (SOLVE + " --solver-options {{", "--solver-options must be JSON"),
+        (SOLVE + " --solver-options [1]", "--solver-options must be a JSON object"),
+        (SOLVE + ' --solver-options {{"size":1}}', "it takes"),
+        (SOLVE + " --truth {0}/small.png", "small.png must have the image's size"),
+        ("solve {0}/photo.png --session {0}/session.json --output {0}/out.png", "session.json is not a whole session"),
+        ("solve {0}/photo.png --session {0}/photo.png --output {0}/out.png", "is not a JSON file"),
+        ("suggest {0}/photo.png --agent nobody --output {0}/out.png", "unknown agent 'nobody'"),
+        ("suggest {0}/photo.png --agent {0}/pairs --output {0}/out.png", "config.json"),
+        ("suggest {0}/photo.png --agent greedy-ideal --output {0}/out.png", "needs the environment"),
+        ("suggest {0}/photo.png --region-size 70 --output {0}/out.png", "region_size must be from 1 to 60"),
+        ("suggest {0}/photo.png --alpha {0}/small.png --output {0}/out.png", "small.png must have the image's size"),
+        ("evaluate --agent random --data {0}/pairs --output {0}/o", "a.png must have the size of a.png, 60×60"),
+        ("evaluate --agent random --data {0}/lonely --output {0}/o", "has no picture for b.png"),
+        ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
+        ("evaluate --agent random --split best --output {0}/o", "split"),
+        ("evaluate --agent random --region-size 500 --output {0}/o", "region_size must be from 1 to 400"),
+        ("train --data {0}/nowhere --output {0}/o", "nowhere is not a folder of images"),
+        ("train --resume --output {0}/o", "checkpoint.safetensors cannot be read"),
+        ("train --updates 0 --output {0}/o", "updates must be at least 1"),
+    ],
+)
+def test_bad_input_is_answered_by_one_line_and_nothing_is_written(
+    arguments: str, words: str, photo: Path, capsys: Run
+) -> None:
+    spoil(photo)
+    before = {path: path.stat().st_mtime_ns for path in photo.rglob("*")}
+    assert main(arguments.format(photo).split(" ")) == 1
+    told = capsys.readouterr()
+    last = told.err.strip().splitlines()[-1]
+    assert last.startswith("active-matting: error: ")
+    assert words in last
+    assert "Traceback" not in told.err
+    assert {path: path.stat().st_mtime_ns for path in photo.rglob("*")} == before
+
+
+def test_the_installed_command_tells_its_exit_status(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "active_matting.agents.cli"]
+    done = subprocess.run([*command, "solvers"], capture_output=True, text=True)
+    assert done.returncode == 0
+    failed = subprocess.run(
+        [*command, "solve", "no.png", "--trimap", "no.png", "--output", "a.png"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr == "active-matting: error: no.png does not exist\n"
+    assert subprocess.run(command, capture_output=True).returncode == 2

@@ -1,0 +1,119 @@
+"""The paper's networks: their sizes, and that stepping and unrolling are the same thing."""
+
+from dataclasses import replace
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from active_matting.agents.policy import (
+    SMALL,
+    FeatureExtraction,
+    PolicyConfig,
+    RecurrentPolicy,
+    cut_patches,
+    initialise,
+    resize,
+)
+from active_matting.errors import InvalidArgumentError
+
+TINY = replace(SMALL, image_size=32, patch_size=7, channels=(4, 4), convolutions=(1, 2), feature_size=8, memory_size=6)
+
+
+def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentPolicy:
+    return RecurrentPolicy(config, torch.Generator().manual_seed(seed))
+
+
+def test_the_default_feature_extraction_net_has_as_many_parameters_as_vgg16() -> None:
+    with torch.device("meta"):
+        network = FeatureExtraction(PolicyConfig())
+    assert sum(parameter.numel() for parameter in network.parameters()) == 138_357_544
+
+
+def test_the_default_sizes_are_the_papers() -> None:
+    with torch.device("meta"):
+        policy = RecurrentPolicy(PolicyConfig())
+        features = policy.feature_extraction(torch.zeros(1, 3, 400, 400))
+        assert features.shape == (1, 1000)
+        assert policy.joint_encoding(torch.zeros(1, 2), torch.zeros(1, 75, 75)).shape == (1, 1000)
+        assert policy.recurrent.hidden_size == 128
+
+
+def test_unrolling_a_sequence_agrees_with_stepping_through_it() -> None:
+    policy, steps, count = make_policy(), 5, 3
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(count, 8, generator=generator)
+    locations = torch.rand(steps - 1, count, 2, generator=generator) * 2 - 1
+    patches = torch.rand(steps - 1, count, 7, 7, generator=generator)
+    centres, baselines = policy.unroll(features, locations, patches)
+    memory = None
+    for step in range(steps):
+        location = locations[step - 1] if step else torch.zeros(count, 2)
+        patch = patches[step - 1] if step else torch.zeros(count, 7, 7)
+        centre, baseline, memory = policy.step(features, memory, location, patch, torch.full((count,), step == 0))
+        torch.testing.assert_close(centre, centres[step])
+        torch.testing.assert_close(baseline, baselines[step])
+
+
+def test_an_episode_start_forgets_the_memory_of_that_episode_alone() -> None:
+    policy = make_policy()
+    features, location, patch = torch.randn(2, 8), torch.zeros(2, 2), torch.rand(2, 7, 7)
+    fresh, _, memory = policy.step(features, None, location, patch, torch.tensor([True, True]))
+    mixed, _, _ = policy.step(features, memory, location, patch, torch.tensor([True, False]))
+    torch.testing.assert_close(mixed[0], fresh[0])
+    assert not torch.allclose(mixed[1], fresh[1])
+
+
+def test_the_baseline_learns_without_bending_the_memory() -> None:
+    policy = make_policy()
+    _, baselines = policy.unroll(torch.randn(2, 8), torch.zeros(3, 2, 2), torch.rand(3, 2, 7, 7))
+    baselines.sum().backward()  # type: ignore[no-untyped-call]
+    touched = {name.partition(".")[0] for name, p in policy.named_parameters() if p.grad is not None and p.grad.any()}
+    assert touched == {"baseline"}
+
+
+def test_weights_are_drawn_from_a_normal_cut_at_two_deviations() -> None:
+    layer = torch.nn.Linear(200, 500)
+    initialise(layer, torch.Generator().manual_seed(0))
+    deviation = sqrt(2 / 200)
+    assert layer.weight.abs().max() <= 2 * deviation
+    # A standard normal cut at ±2 has variance 1 - 4 φ(2) / (2 Φ(2) - 1) = 0.7737.
+    assert layer.weight.std().item() == pytest.approx(deviation * sqrt(0.7737), rel=0.01)
+    assert not layer.bias.any()
+
+
+def test_the_forget_gate_starts_open() -> None:
+    biases = dict(make_policy().recurrent.named_parameters())
+    total = (biases["bias_ih_l0"] + biases["bias_hh_l0"]).reshape(4, -1)
+    assert total[1].tolist() == [1] * 6
+    assert not total[[0, 2, 3]].any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 9), st.integers(5, 12), st.integers(5, 12), st.integers(0, 2**32 - 1))
+def test_patches_are_what_slicing_a_padded_matte_gives(size: int, height: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mattes = rng.random((2, height, width), dtype=np.float32)
+    centres = np.stack([rng.integers(height, size=2), rng.integers(width, size=2)], axis=1)
+    locations = (2 * centres / np.array([height - 1, width - 1]) - 1).astype(np.float32)
+    patches = cut_patches(torch.as_tensor(mattes), torch.as_tensor(locations), size)
+    for patch, matte, (y, x) in zip(patches, mattes, centres, strict=True):
+        padded = np.pad(matte, 20, constant_values=0.5)
+        top, left = y + 20 - size // 2, x + 20 - size // 2
+        np.testing.assert_array_equal(patch.numpy(), padded[top : top + size, left : left + size])
+
+
+def test_resizing_averages_areas() -> None:
+    planes = torch.tensor([[[[0.0, 1.0], [1.0, 1.0]]]])
+    assert resize(planes, 1).item() == 0.75
+    assert resize(planes, 2) is planes
+
+
+def test_impossible_sizes_are_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="as many stages"):
+        replace(TINY, convolutions=(1,))
+    with pytest.raises(InvalidArgumentError, match="patch_size must be from 1 to 32, got 33"):
+        replace(TINY, patch_size=33)
