@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ class PolicyConfig:
     feature_size: int = 1000  # of g, what the recurrent unit reads
     memory_size: int = 128  # of v, what the recurrent unit tells
     patch_channels: tuple[int, ...] = (16, 32, 32)  # of the joint encoding net
+    budget_features: int = 0  # beyond the paper: bumps along the remaining budget that the joint encoding reads too
     location_gain: float = 1.0  # times the location decoding's first weights; larger spreads the first locations
 
     def __post_init__(self) -> None:
@@ -57,6 +58,14 @@ Memory = tuple[Tensor, Tensor]
 """The LSTM's hidden and cell state, each (1, N, memory_size)."""
 
 
+class Glance(NamedTuple):
+    """What the agent sees after a query, of N episodes, or of T - 1 queries of each where all have an axis more."""
+
+    location: Tensor  # (..., N, 2), of the query's region, (y, x) in [-1, 1]
+    patch: Tensor  # (..., N, P, P), of the matte around it, in [0, 1]
+    remaining: Tensor  # (..., N, 1), part of the budget, in [0, 1]
+
+
 class FeatureExtraction(nn.Module):
     """g_0 = f_extra(I): VGG16 without its softmax; 3×3 convolutions, pooling, fully connected layers."""
 
@@ -87,7 +96,8 @@ class JointEncoding(nn.Module):
 
     The paper leaves the layers open. Here the patch goes through strided 3×3 convolutions and a fully connected
     layer, the location through a fully connected layer; the two are added, and a last layer makes g_i of the sum's
-    ReLU.
+    ReLU. With `budget_features`, Gaussian bumps along the remaining budget join the location, so that the queries of an
+    episode differ from the start.
     """
 
     def __init__(self, config: PolicyConfig) -> None:
@@ -98,12 +108,18 @@ class JointEncoding(nn.Module):
             layers += [nn.Conv2d(size, channels, kernel_size=3, stride=2, padding=1), nn.ReLU()]
             size, side = channels, (side + 1) // 2
         self.patch = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size * side**2, config.feature_size))
-        self.location = nn.Linear(2, config.feature_size)
+        self.location = nn.Linear(2 + config.budget_features, config.feature_size)
+        self.budget_features = config.budget_features
         self.fused = nn.Linear(config.feature_size, config.feature_size)
 
-    def forward(self, location: Tensor, patch: Tensor) -> Tensor:
-        """Location (N, 2) in [-1, 1], patch (N, P, P) in [0, 1] → g_i (N, feature_size)."""
-        joint = self.location(location) + self.patch(2 * patch[:, None] - 1)
+    def forward(self, glance: Glance) -> Tensor:
+        """A glance of N episodes → g_i (N, feature_size)."""
+        place = glance.location
+        if self.budget_features:
+            centres = torch.linspace(0, 1, self.budget_features, device=place.device)
+            bumps = torch.exp(-(((glance.remaining - centres) * self.budget_features) ** 2))
+            place = torch.cat([place, bumps], dim=1)
+        joint = self.location(place) + self.patch(2 * glance.patch[:, None] - 1)
         encoded: Tensor = self.fused(functional.relu(joint))
         return encoded
 
@@ -129,32 +145,31 @@ class RecurrentPolicy(nn.Module):
             self.location_decoding.weight *= config.location_gain
 
     def step(
-        self, features: Tensor, memory: Memory | None, location: Tensor, patch: Tensor, is_first: Tensor
+        self, features: Tensor, memory: Memory | None, glance: Glance, is_first: Tensor
     ) -> tuple[Tensor, Tensor, Memory]:
         """One query: where to ask.
 
-        features: g_0 (N, feature_size). memory: of the query before, or None. location (N, 2), patch (N, P, P): of the
-        query before. is_first: bool (N,), true where there was none: there g_0 is read and the memory forgotten.
+        features: g_0 (N, feature_size). memory: of the query before, or None. glance: after the query before.
+        is_first: bool (N,), true where there was none: there g_0 is read and the memory forgotten.
         Returns l̂ (N, 2) in (-1, 1), the baseline b (N,), and the new memory.
         """
         if memory is None:
             blank = features.new_zeros(1, len(features), self.config.memory_size)
             memory = (blank, blank)
         kept = (~is_first).to(features.dtype)[None, :, None]
-        g = torch.where(is_first[:, None], features, self.joint_encoding(location, patch))
+        g = torch.where(is_first[:, None], features, self.joint_encoding(glance))
         v, memory = self.recurrent(g[None], (memory[0] * kept, memory[1] * kept))
         centre, baseline = self._decode(v)
         return centre[0], baseline[0], memory
 
-    def unroll(self, features: Tensor, locations: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
+    def unroll(self, features: Tensor, glances: Glance) -> tuple[Tensor, Tensor]:
         """All T queries of N episodes.
 
-        features: g_0 (N, feature_size). locations: (T - 1, N, 2), patches: (T - 1, N, P, P), after each query but the
-        last.
+        features: g_0 (N, feature_size). glances: after each of the T - 1 queries but the last.
         Returns l̂ (T, N, 2) in (-1, 1) and the baselines b (T, N).
         """
-        steps, count = locations.shape[:2]
-        encoded = self.joint_encoding(locations.flatten(0, 1), patches.flatten(0, 1))
+        steps, count = glances.location.shape[:2]
+        encoded = self.joint_encoding(Glance(*(part.flatten(0, 1) for part in glances)))
         g = torch.cat([features[None], encoded.reshape(steps, count, -1)])
         v, _ = self.recurrent(g)
         return self._decode(v)

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gymnasium
@@ -21,10 +23,15 @@ from active_matting.agents.location import (
     reinforce_loss,
     sample_locations,
 )
-from active_matting.agents.policy import PolicyConfig, RecurrentPolicy
+from active_matting.agents.policy import Glance, PolicyConfig, RecurrentPolicy
 from active_matting.agents.trained import ReinforceAgent, encode_images, look
+from active_matting.data.packed import pack
+from active_matting.envs.regions import RegionsEnv
 from active_matting.envs.workers import make_worker
 from active_matting.errors import InvalidArgumentError
+
+PACKED_BYTES = 2**30
+"""Samples up to this size in all are made once, before training."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class TrainingConfig:
     learns_from_skips: bool = False  # the paper drops skipped queries; True counts them, with their reward of 0
     deviation: tuple[float, float] = (0.3, 0.1)  # Ω in action units, at the first and the last update; geometric
     learning_rate: tuple[float, float] = (1e-3, 1e-4)  # at the first and the last update; geometric
+    baseline_speed: float = 1.0  # times the learning rate, for the baseline net
     gradient_norm: float = 1.0  # gradients longer than this are shortened to it
     seed: int = 0
 
@@ -62,8 +70,7 @@ class Rollout:
     """M episodes of T queries each, S candidates per query."""
 
     images: Tensor  # uint8 (M, 3, H, W)
-    locations: Tensor  # (T - 1, M, 2), committed, after each query but the last
-    patches: Tensor  # (T - 1, M, P, P), of the matte around them
+    glances: Glance  # after each query but the last
     proposals: Tensor  # l̃ (T, M, S, 2)
     rewards: Tensor  # (T, M, S)
     counts: Tensor  # bool (T, M, S), false for skipped ones
@@ -83,29 +90,25 @@ def train(
     figures of each update. Raises `FileError`, and what the environment's arguments raise.
     """
     folder = Path(folder)
-    generator = torch.Generator().manual_seed(config.seed)
-    policy = RecurrentPolicy(config.policy, generator)
-    optimiser = torch.optim.Adam(policy.parameters())
-    first = load_checkpoint(folder, policy, optimiser) if resume else 0
+    policy = RecurrentPolicy(config.policy, torch.Generator().manual_seed(config.seed))
+    optimiser = make_optimiser(config, policy)
+    done = load_checkpoint(folder, policy, optimiser) if resume else 0
     started = time.monotonic()
     torch.set_num_threads(1)  # the environments' processes need the cores more
-    environments = make_environments(config)
-    try:
-        with tqdm(total=config.updates, initial=first, desc="training", unit="update") as progress:
-            for update in range(first, config.updates):
-                if minutes is not None and time.monotonic() - started > 60 * minutes:
-                    break
-                figures = train_once(config, policy, optimiser, environments, update)
-                progress.update()
-                progress.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
-                if on_update is not None:
-                    on_update({"update": update, **figures})
-                if (update + 1) % 50 == 0:
-                    save_checkpoint(folder, policy, optimiser, update + 1)
-    finally:
-        environments.close()
-        done = int(progress.n)
-        save_checkpoint(folder, policy, optimiser, done)
+    with TemporaryDirectory() as scratch, closing(make_environments(config, Path(scratch))) as environments:
+        try:
+            with tqdm(total=config.updates, initial=done, desc="training", unit="update") as progress:
+                while done < config.updates and (minutes is None or time.monotonic() - started < 60 * minutes):
+                    figures = train_once(config, policy, optimiser, environments, done)
+                    done += 1
+                    progress.update()
+                    progress.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
+                    if on_update is not None:
+                        on_update({"update": done, **figures})
+                    if done % 50 == 0:
+                        save_checkpoint(folder, policy, optimiser, done)
+        finally:
+            save_checkpoint(folder, policy, optimiser, done)
     agent = ReinforceAgent(policy, config.deviation[1], config.seed)
     agent.save(folder, card={"training": asdict(config), "updates": done})
     return agent
@@ -122,11 +125,11 @@ def train_once(
     progress = update / max(1, config.updates - 1)
     deviation = _between(config.deviation, progress)
     for group in optimiser.param_groups:
-        group["lr"] = _between(config.learning_rate, progress)
+        group["lr"] = _between(config.learning_rate, progress) * group["speed"]
 
     rollout = collect(config, policy, environments, deviation, update)
     features = encode_images(policy, {"image": rollout.images.numpy()})
-    centres, baselines = policy.unroll(features, rollout.locations, rollout.patches)
+    centres, baselines = policy.unroll(features, rollout.glances)
     returns = discounted(rollout.rewards, config.discount)
     policy_loss = reinforce_loss(
         log_probability(rollout.proposals, centres, deviation), returns, baselines, rollout.counts
@@ -143,6 +146,14 @@ def train_once(
         "reward": ((rollout.rewards * counted).sum() / counted.sum().clamp(min=1)).item(),
         "answered": counted.mean().item(),
     }
+
+
+def make_optimiser(config: TrainingConfig, policy: RecurrentPolicy) -> torch.optim.Optimizer:
+    """Adam over the policy and, at its own speed, the baseline net."""
+    baseline = list(policy.baseline.parameters())
+    others = [parameter for name, parameter in policy.named_parameters() if not name.startswith("baseline.")]
+    groups = [{"params": others, "speed": 1.0}, {"params": baseline, "speed": config.baseline_speed}]
+    return torch.optim.Adam(groups)
 
 
 @torch.no_grad()
@@ -164,27 +175,35 @@ def collect(
     rows: list[tuple[Tensor, ...]] = []
     while not has_ended:
         is_first = torch.full((config.episodes,), not rows)
-        location, patch = look(policy.config, observation)
-        centre, _, memory = policy.step(features, memory, location, patch, is_first)
+        glance = look(policy.config, observation)
+        centre, _, memory = policy.step(features, memory, glance, is_first)
         proposals = sample_locations(centre, deviation, candidates, generator)
         actions = proposals.clamp(-1, 1).numpy()
         observation, _, ends, _, info = environments.step(actions if candidates > 1 else actions[:, 0])
         rewards = torch.as_tensor(info["rewards"], dtype=torch.float32)
         counts = torch.as_tensor(~info["skipped"] | config.learns_from_skips)
-        rows.append((location, patch, proposals, rewards, counts, torch.as_tensor(info["rmse"])))
+        rows.append((*glance, proposals, rewards, counts, torch.as_tensor(info["rmse"])))
         has_ended = bool(ends.all())
-    locations, patches, *rest = (torch.stack(column) for column in zip(*rows, strict=True))
-    # The location and patch of row t are those of query t - 1; the first row has none.
-    return Rollout(images, locations[1:], patches[1:], *rest)
+    locations, patches, remaining, *rest = (torch.stack(column) for column in zip(*rows, strict=True))
+    # The glance of row t is that after query t - 1; the first row has none.
+    return Rollout(images, Glance(locations[1:], patches[1:], remaining[1:]), *rest)
 
 
-def make_environments(config: TrainingConfig) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
-    """M environments, each in a process of its own; their order and results do not depend on the machine."""
-    first = make_worker(config.environment)
+def make_environments(config: TrainingConfig, scratch: Path) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """M environments, each in a process of its own; their order and results do not depend on the machine.
+
+    Their samples are made once and shared through files in `scratch`, unless they would fill more than `PACKED_BYTES`.
+    """
+    arguments = dict(config.environment)
+    first = make_worker(arguments)
+    regions = first.unwrapped
+    assert isinstance(regions, RegionsEnv)
     first.reset(seed=0)
     first.step(np.zeros(first.action_space.shape, dtype=np.float32))  # compiles kernels once, not M times at once
-    makers = [partial(make_worker, config.environment)] * config.episodes
-    return gymnasium.vector.AsyncVectorEnv(makers, context="spawn")
+    if len(regions.data) * regions.image_size**2 * 16 <= PACKED_BYTES:
+        pack(tqdm(regions.data, desc="images", unit="image", leave=False), regions.image_size, scratch)
+        arguments |= {"data": "packed", "data_kwargs": {"path": str(scratch)}}
+    return gymnasium.vector.AsyncVectorEnv([partial(make_worker, arguments)] * config.episodes, context="spawn")
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.agents.location import sample_locations
-from active_matting.agents.policy import Memory, PolicyConfig, RecurrentPolicy, cut_patches, resize
+from active_matting.agents.policy import Glance, Memory, PolicyConfig, RecurrentPolicy, cut_patches, resize
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import read_json, write_json, written_whole
 from active_matting.observations import Observation
@@ -59,9 +59,8 @@ class ReinforceAgent:
         if state is not None:
             features = state.features if features is None else _choose(is_first, features, state.features)
         assert features is not None
-        location, patch = look(self.policy.config, batch)
         memory = None if state is None else state.memory
-        centre, _, memory = self.policy.step(features, memory, location, patch, is_first)
+        centre, _, memory = self.policy.step(features, memory, look(self.policy.config, batch), is_first)
         if not deterministic:
             centre = sample_locations(centre, self.deviation, 1, self._generator)[:, 0]
         actions = centre.clamp(-1, 1).numpy()
@@ -109,11 +108,11 @@ def encode_images(policy: RecurrentPolicy, batch: Observation) -> Tensor:
     return features
 
 
-def look(config: PolicyConfig, batch: Observation) -> tuple[Tensor, Tensor]:
-    """The latest location (N, 2) and the matte patch (N, P, P) around it, of batched observations."""
+def look(config: PolicyConfig, batch: Observation) -> Glance:
+    """What batched observations tell of the latest query."""
     location = torch.as_tensor(batch["location"])
     matte = resize(torch.as_tensor(batch["matte"]).float() / 255, config.image_size)[:, 0]
-    return location, cut_patches(matte, location, config.patch_size)
+    return Glance(location, cut_patches(matte, location, config.patch_size), torch.as_tensor(batch["remaining"]))
 
 
 def _starts(episode_start: NDArray[np.bool_] | None, count: int) -> NDArray[np.bool_]:

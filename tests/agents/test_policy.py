@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from active_matting.agents.policy import (
     SMALL,
     FeatureExtraction,
+    Glance,
     PolicyConfig,
     RecurrentPolicy,
     cut_patches,
@@ -27,6 +28,23 @@ def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentPolicy:
     return RecurrentPolicy(config, torch.Generator().manual_seed(seed))
 
 
+def make_glances(steps: int, count: int, generator: torch.Generator) -> Glance:
+    return Glance(
+        torch.rand(steps, count, 2, generator=generator) * 2 - 1,
+        torch.rand(steps, count, 7, 7, generator=generator),
+        torch.rand(steps, count, 1, generator=generator),
+    )
+
+
+def test_the_remaining_budget_is_read_only_where_told() -> None:
+    generator = torch.Generator().manual_seed(4)
+    glance = Glance(*(part[0] for part in make_glances(1, 2, generator)))
+    later = glance._replace(remaining=glance.remaining / 2)
+    paper, aware = make_policy(), make_policy(replace(TINY, budget_features=5))
+    torch.testing.assert_close(paper.joint_encoding(glance), paper.joint_encoding(later))
+    assert not torch.allclose(aware.joint_encoding(glance), aware.joint_encoding(later))
+
+
 def test_the_default_feature_extraction_net_has_as_many_parameters_as_vgg16() -> None:
     with torch.device("meta"):
         network = FeatureExtraction(PolicyConfig())
@@ -38,38 +56,40 @@ def test_the_default_sizes_are_the_papers() -> None:
         policy = RecurrentPolicy(PolicyConfig())
         features = policy.feature_extraction(torch.zeros(1, 3, 400, 400))
         assert features.shape == (1, 1000)
-        assert policy.joint_encoding(torch.zeros(1, 2), torch.zeros(1, 75, 75)).shape == (1, 1000)
+        glance = Glance(torch.zeros(1, 2), torch.zeros(1, 75, 75), torch.zeros(1, 1))
+        assert policy.joint_encoding(glance).shape == (1, 1000)
         assert policy.recurrent.hidden_size == 128
 
 
 def test_unrolling_a_sequence_agrees_with_stepping_through_it() -> None:
-    policy, steps, count = make_policy(), 5, 3
+    policy, steps, count = make_policy(replace(TINY, budget_features=5)), 5, 3
     generator = torch.Generator().manual_seed(1)
     features = torch.randn(count, 8, generator=generator)
-    locations = torch.rand(steps - 1, count, 2, generator=generator) * 2 - 1
-    patches = torch.rand(steps - 1, count, 7, 7, generator=generator)
-    centres, baselines = policy.unroll(features, locations, patches)
+    glances = make_glances(steps - 1, count, generator)
+    centres, baselines = policy.unroll(features, glances)
     memory = None
     for step in range(steps):
-        location = locations[step - 1] if step else torch.zeros(count, 2)
-        patch = patches[step - 1] if step else torch.zeros(count, 7, 7)
-        centre, baseline, memory = policy.step(features, memory, location, patch, torch.full((count,), step == 0))
+        glance = Glance(*(part[max(step - 1, 0)] for part in glances))  # at the first step it is not looked at
+        centre, baseline, memory = policy.step(features, memory, glance, torch.full((count,), step == 0))
         torch.testing.assert_close(centre, centres[step])
         torch.testing.assert_close(baseline, baselines[step])
 
 
 def test_an_episode_start_forgets_the_memory_of_that_episode_alone() -> None:
     policy = make_policy()
-    features, location, patch = torch.randn(2, 8), torch.zeros(2, 2), torch.rand(2, 7, 7)
-    fresh, _, memory = policy.step(features, None, location, patch, torch.tensor([True, True]))
-    mixed, _, _ = policy.step(features, memory, location, patch, torch.tensor([True, False]))
+    generator = torch.Generator().manual_seed(2)
+    features = torch.randn(2, 8, generator=generator)
+    glance = Glance(*(part[0] for part in make_glances(1, 2, generator)))
+    fresh, _, memory = policy.step(features, None, glance, torch.tensor([True, True]))
+    mixed, _, _ = policy.step(features, memory, glance, torch.tensor([True, False]))
     torch.testing.assert_close(mixed[0], fresh[0])
     assert not torch.allclose(mixed[1], fresh[1])
 
 
 def test_the_baseline_learns_without_bending_the_memory() -> None:
     policy = make_policy()
-    _, baselines = policy.unroll(torch.randn(2, 8), torch.zeros(3, 2, 2), torch.rand(3, 2, 7, 7))
+    generator = torch.Generator().manual_seed(3)
+    _, baselines = policy.unroll(torch.randn(2, 8, generator=generator), make_glances(3, 2, generator))
     baselines.sum().backward()  # type: ignore[no-untyped-call]
     touched = {name.partition(".")[0] for name, p in policy.named_parameters() if p.grad is not None and p.grad.any()}
     assert touched == {"baseline"}

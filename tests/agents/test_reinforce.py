@@ -16,7 +16,7 @@ from active_matting.agents.checkpoint import CHECKPOINT
 from active_matting.agents.location import log_probability
 from active_matting.agents.policy import RecurrentPolicy
 from active_matting.agents.recipes import RECIPES, make_recipe
-from active_matting.agents.reinforce import TrainingConfig, collect, train, train_once
+from active_matting.agents.reinforce import TrainingConfig, collect, make_optimiser, train, train_once
 from active_matting.agents.trained import ReinforceAgent, encode_images
 from active_matting.envs.regions import RegionsEnv
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
@@ -44,6 +44,7 @@ class Treasure(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
                 "image": spaces.Box(0, 255, (3, 32, 32), np.uint8),
                 "matte": spaces.Box(0, 255, (1, 32, 32), np.uint8),
                 "location": spaces.Box(-1, 1, (2,), np.float32),
+                "remaining": spaces.Box(0, 1, (1,), np.float32),
             }
         )
 
@@ -64,6 +65,7 @@ class Treasure(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
             "image": np.repeat(blank, 3, axis=0),
             "matte": blank,
             "location": location.astype(np.float32),
+            "remaining": np.array([1 - self.query / 3], dtype=np.float32),
         }
 
 
@@ -78,8 +80,8 @@ def test_a_rollout_holds_what_the_environments_said(environments: gymnasium.vect
     policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
     rollout = collect(CONFIG, policy, environments, deviation=0.4, update=3)
     assert rollout.proposals.shape == (3, 2, 2, 2)
-    assert rollout.locations.shape == (2, 2, 2)
-    assert rollout.patches.shape == (2, 2, 7, 7)
+    assert rollout.glances.location.shape == (2, 2, 2)
+    assert rollout.glances.patch.shape == (2, 2, 7, 7)
     seeds = np.random.SeedSequence([0, 3]).generate_state(3)
     for episode in range(2):
         env = RegionsEnv(**ENVIRONMENT)
@@ -91,7 +93,8 @@ def test_a_rollout_holds_what_the_environments_said(environments: gymnasium.vect
             np.testing.assert_allclose(rollout.rewards[step, episode], info["rewards"], rtol=1e-6)
             np.testing.assert_array_equal(rollout.counts[step, episode], ~info["skipped"])
             if step < 2:
-                np.testing.assert_array_equal(rollout.locations[step, episode], observation["location"])
+                np.testing.assert_array_equal(rollout.glances.location[step, episode], observation["location"])
+                np.testing.assert_array_equal(rollout.glances.remaining[step, episode], observation["remaining"])
 
 
 def test_the_same_update_collects_the_same_rollout(environments: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
@@ -109,7 +112,7 @@ def test_proposals_are_drawn_around_the_centres_that_unrolling_gives(
     policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
     rollout = collect(CONFIG, policy, environments, deviation=1e-4, update=0)
     features = encode_images(policy, {"image": rollout.images.numpy()})
-    centres, _ = policy.unroll(features, rollout.locations, rollout.patches)
+    centres, _ = policy.unroll(features, rollout.glances)
     np.testing.assert_allclose(rollout.proposals, centres[:, :, None].detach().expand(-1, -1, 2, -1), atol=1e-3)
     assert log_probability(rollout.proposals, centres, 1e-4).isfinite().all()
 
@@ -130,7 +133,7 @@ def test_training_finds_the_known_optimum_of_a_toy() -> None:
         policy=TINY, episodes=16, updates=300, deviation=(0.3, 0.1), learning_rate=(1e-2, 1e-3), gradient_norm=5
     )
     policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    optimiser = torch.optim.Adam(policy.parameters())
+    optimiser = make_optimiser(config, policy)
     for update in range(config.updates):
         train_once(config, policy, optimiser, environments, update)
     agent, state = ReinforceAgent(policy), None
@@ -150,7 +153,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_like_one_that_was_not(tmp_path:
         pass
 
     def stop(figures: dict[str, float]) -> None:
-        if figures["update"] == 1:
+        if figures["update"] == 2:
             raise StopError
 
     with pytest.raises(StopError):
