@@ -1,11 +1,12 @@
 """Agents that propose where to ask. To add one: a file in this folder and a line in `AGENTS`."""
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
 import gymnasium
 
-from active_matting.errors import UnknownNameError
+from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.registry import Registry
 from active_matting.session import Agent
 
@@ -23,16 +24,29 @@ AGENTS = Registry(
 def make_agent(name: str, env: gymnasium.Env[Any, Any] | None = None, seed: int = 0, **kwargs: Any) -> Agent:
     """The agent called `name`; or the trained one in the folder that `name` is the path of.
 
-    env: where agents that know the truth read it. seed: of the agent's own draws.
-    Raises `UnknownNameError`, `InvalidArgumentError`, `FileError`.
+    A name may carry parameters, as in "greedy-ideal:stride=40"; kwargs do the same. env: where agents that know the
+    truth read it. seed: of the agent's own draws. Raises `UnknownNameError`, `InvalidArgumentError`, `FileError`.
     """
-    if name in AGENTS.names():
-        return cast(Agent, AGENTS.make(name, env, seed, **kwargs))
+    plain, _, parameters = name.partition(":")
+    if plain in AGENTS.names():
+        return cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs))
     if Path(name).exists():
         from active_matting.agents.trained import ReinforceAgent
 
         return cast(Agent, ReinforceAgent.load(name, seed))
     raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
+
+
+def _parse(parameters: str) -> dict[str, Any]:
+    """The keywords in "stride=40,other=0.5"."""
+    parsed = {}
+    for parameter in filter(None, parameters.split(",")):
+        key, _, value = parameter.partition("=")
+        try:
+            parsed[key] = json.loads(value)
+        except ValueError as error:
+            raise InvalidArgumentError(f"an agent's parameters are written name=number, got {parameter!r}") from error
+    return parsed
 
 
 __all__ = ["AGENTS", "Agent", "make_agent"]

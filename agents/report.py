@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from active_matting.agents.evaluate import READ_AT, Episode, bootstrap_interval, rmse_per_image, run_episode
 from active_matting.data import make_data
@@ -45,7 +46,8 @@ def summary(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
     """A row per agent and solver.
 
     `rmse` after each query that figures are read at: mean over images and its 95 % bootstrap interval over images;
-    `better` on how many images the first agent of the same solver is beaten at the last of them; `trimap`, the
+    `gain`, by how much that is below the first agent's of the same solver, image by image, with its interval; `better`,
+    on how many images the first agent is beaten at the last of them; `trimap`, the
     solver's mean RMSE from trimaps; `to_trimap`, on how many images it comes within 10 % of that, and the median of
     queries it takes there.
     """
@@ -65,7 +67,8 @@ def summary(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
                 "solver": solver,
                 "images": len(curves),
                 "seeds": len({episode.seed for episode in group}),
-                "rmse": {q: (float(table[:, q].mean()), *bootstrap_interval(table[:, q])) for q in read_at},
+                "rmse": {q: _mean_and_interval(table[:, q]) for q in read_at},
+                "gain": {q: _mean_and_interval(_column(reference, q) - table[:, q]) for q in read_at},
                 "better": better,
                 "trimap": float(np.mean(trimaps)) if trimaps else None,
                 "to_trimap": (len(reached), float(np.median(reached)) if reached else None) if trimaps else None,
@@ -78,7 +81,8 @@ def format_summary(rows: Sequence[dict[str, Any]]) -> str:
     """The summary as a Markdown table that is legible as it is."""
     read_at = list(rows[0]["rmse"])
     first = rows[0]["agent"]
-    header = ["solver", "agent", "images", *(f"RMSE at {query}" for query in read_at), f"better than {first}"]
+    header = ["solver", "agent", "images", *(f"RMSE at {query}" for query in read_at)]
+    header += [f"below {first} at {read_at[-1]}", "better on"]
     has_trimaps = any(row["trimap"] is not None for row in rows)
     if has_trimaps:
         header += ["from trimap", "within 10 % of it"]
@@ -86,7 +90,11 @@ def format_summary(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         cells = [row["solver"], row["agent"], str(row["images"])]
         cells += [f"{mean:.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in row["rmse"].values()]
-        cells.append("–" if row["agent"] == first else f"{row['better']} of {row['images']}")
+        mean, low, high = row["gain"][read_at[-1]]
+        is_first = row["agent"] == first
+        cells += (
+            ["–", "–"] if is_first else [f"{mean:.3f} [{low:.3f}, {high:.3f}]", f"{row['better']} of {row['images']}"]
+        )
         if has_trimaps:
             count, median = row["to_trimap"]
             cells += [f"{row['trimap']:.3f}", f"{count}" + (f", after {median:g}" if count else "")]
@@ -150,6 +158,14 @@ def contact_sheet(
 def short_name(agent: str) -> str:
     """An agent's name, or the last part of its folder's path."""
     return Path(agent).name
+
+
+def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(values.mean()), *bootstrap_interval(values)
+
+
+def _column(curves: dict[str, NDArray[np.float64]], query: int) -> NDArray[np.float64]:
+    return np.array([curve[query] for curve in curves.values()])
 
 
 def _region_cells(answer: RegionAnswer) -> tuple[str, str, str, str]:

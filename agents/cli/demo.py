@@ -14,6 +14,9 @@ from active_matting.agents.recipes import make_recipe
 from active_matting.agents.reinforce import train
 from active_matting.agents.report import contact_sheet, format_summary, plot_curves, summary, write_csv
 
+SIZE = 100
+"""Side of the held-out images, pixels. The agent sees them at the size it was trained at, the solver as they are."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Time, size, output."""
@@ -32,9 +35,9 @@ def run(given: argparse.Namespace) -> None:
     config = make_recipe("small", seed=given.seed, updates=given.updates)
     train(config, output / "agent", minutes=given.minutes, resume=given.resume)
 
-    held_out = {**config.environment, "candidates": 1, "reward": "rmse"}
-    held_out["data_kwargs"] = {**config.environment["data_kwargs"], "split": "test", "count": given.images}
-    agents = ["random", str(output / "agent"), "greedy-ideal"]
+    data = {"split": "test", "count": given.images, "size": SIZE}
+    held_out = {"data": "rendered", "data_kwargs": data, "image_size": SIZE, "region_size": SIZE // 20, "budget": 20}
+    agents = ["random", str(output / "agent"), f"greedy-ideal:stride={SIZE // 10}"]
     episodes = evaluate(held_out, agents, workers=given.workers)
     write_csv(output / "episodes.csv", episodes)
     plot_curves(output / "rmse.png", episodes, f"embedded images, {given.images} held out")

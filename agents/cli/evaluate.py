@@ -2,8 +2,9 @@
 
 Each agent asks a simulated user about every image, with every solver; see `active-matting solvers` for their names.
 Agents are 'random', 'greedy-ideal' and 'error-seeking' (these two know the truth and are bounds), or folders of
-weights that `train` or `demo` wrote. Prints mean RMSE over images with 95 % bootstrap intervals, and writes
-episodes.csv (a row per image and query, with all metrics) and rmse.png to --output.
+weights that `train` or `demo` wrote. 'greedy-ideal:stride=40' tries regions 40 pixels apart only. Prints mean RMSE
+over images with 95 % bootstrap intervals, and writes episodes.csv (a row per image and query, with all metrics) and
+rmse.png to --output.
 
 example: active-matting evaluate --data photos --agent random --agent results/demo/agent --solver shared
 """

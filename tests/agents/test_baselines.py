@@ -108,6 +108,22 @@ def test_agents_that_know_the_truth_need_the_environment_that_has_it(name: str) 
         make_agent(name, env).predict({"location": np.zeros((3, 2), dtype=np.float32)})
 
 
+def test_an_agents_name_may_carry_parameters() -> None:
+    env = make_env()
+    env.reset(seed=0)
+    agent = make_agent("greedy-ideal:stride=20", env)
+    assert isinstance(agent, GreedyIdealAgent)
+    observation, _ = env.reset(options={"index": 0})
+    for _ in range(3):
+        observation, *_ = env.step(agent.predict(observation)[0])
+    tops = {(said.region.top, said.region.left) for said in env.session.interactions}  # type: ignore[union-attr]
+    assert tops <= {(y, x) for y in (0, 20, 36) for x in (0, 20, 36)} | {(18, 18)}
+    with pytest.raises(InvalidArgumentError, match="written name=number, got 'stride=wide'"):
+        make_agent("greedy-ideal:stride=wide", env)
+    with pytest.raises(InvalidArgumentError, match="it takes"):
+        make_agent("greedy-ideal:size=3", env)
+
+
 def test_a_stride_must_be_at_least_a_pixel() -> None:
     with pytest.raises(InvalidArgumentError, match="stride must be at least 1 pixel, got 0"):
         make_agent("greedy-ideal", make_env(), stride=0)

@@ -147,6 +147,9 @@ def test_the_summary_of_hand_made_episodes() -> None:
     assert mine["rmse"][5] == pytest.approx((0.2, 0.2, 0.2))
     assert (mine["better"], mine["images"], mine["trimap"]) == (1, 2, pytest.approx(0.1))
     assert random["to_trimap"] == (1, 5)
+    assert mine["gain"][1][0] == pytest.approx(0.0)  # (0.4 - 0.3 + 0.2 - 0.3) / 2
+    assert mine["gain"][5] == pytest.approx((0.0, -0.1, 0.1))
+    assert random["gain"][5] == (0, 0, 0)
     table = format_summary([random, mine]).splitlines()
     assert len({len(line) for line in table}) == 1
     assert "0.200 [0.200, 0.200]" in table[3]
