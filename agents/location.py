@@ -30,6 +30,21 @@ def reinforce_loss(log_probabilities: Tensor, rewards: Tensor, baselines: Tensor
     return -(advantages * log_probabilities).sum() / rewards.shape[1]
 
 
+def leave_one_out(rewards: Tensor, baselines: Tensor, group: int) -> Tensor:
+    """By how much the other episodes of the same image exceed their baselines at the same step, (T, M) in the mean.
+
+    rewards (T, M, S), baselines (T, M); every `group` episodes in a row are of one image. As an addition to the
+    baseline it takes away what an image's difficulty does to the rewards, and no episode's own action enters it, so
+    that the gradient's expectation stays equation 6's. Zero for groups of one; without gradient.
+    """
+    excess = (rewards - baselines.unsqueeze(-1)).detach().mean(-1)
+    if group == 1:
+        return torch.zeros_like(excess)
+    grouped = excess.reshape(len(excess), -1, group)
+    others: Tensor = (grouped.sum(-1, keepdim=True) - grouped) / (group - 1)
+    return torch.flatten(others, 1)
+
+
 def baseline_loss(rewards: Tensor, baselines: Tensor, counts: Tensor) -> Tensor:
     """Mean squared error of the baselines (T, M) against the rewards (T, M, S) that count."""
     errors = (rewards - baselines.unsqueeze(-1)) ** 2 * counts

@@ -19,12 +19,14 @@ from active_matting.agents.checkpoint import load_checkpoint, save_checkpoint
 from active_matting.agents.location import (
     baseline_loss,
     discounted,
+    leave_one_out,
     log_probability,
     reinforce_loss,
     sample_locations,
 )
 from active_matting.agents.policy import Glance, PolicyConfig, RecurrentPolicy
 from active_matting.agents.trained import ReinforceAgent, encode_images, look
+from active_matting.agents.warm_start import warm_start
 from active_matting.data.packed import pack
 from active_matting.envs.regions import RegionsEnv
 from active_matting.envs.workers import make_worker
@@ -41,8 +43,10 @@ class TrainingConfig:
     environment: dict[str, Any] = field(default_factory=dict)  # keywords of ActiveMatting/Regions-v0
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     episodes: int = 8  # M, per update
+    episodes_per_image: int = 1  # of the M; with several, what they have in common is no merit of any one of them
     updates: int = 1000
     discount: float = 0.0  # the paper's rule rewards each query for its own drop in RMSE alone
+    warm_start: int = 0  # beyond the paper: updates towards asking evenly over the image, before any reward
     learns_from_skips: bool = False  # the paper drops skipped queries; True counts them, with their reward of 0
     deviation: tuple[float, float] = (0.3, 0.1)  # Ω in action units, at the first and the last update; geometric
     learning_rate: tuple[float, float] = (1e-3, 1e-4)  # at the first and the last update; geometric
@@ -54,6 +58,10 @@ class TrainingConfig:
         for name in ("episodes", "updates"):
             if getattr(self, name) < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.episodes_per_image < 1 or self.episodes % self.episodes_per_image:
+            raise InvalidArgumentError(
+                f"episodes_per_image must divide episodes, {self.episodes}, got {self.episodes_per_image}"
+            )
         if not 0 <= self.discount <= 1:
             raise InvalidArgumentError(f"discount must be from 0 to 1, got {self.discount}")
         if self.discount > 0 and self.environment.get("candidates", 1) > 1:
@@ -96,6 +104,8 @@ def train(
     started = time.monotonic()
     torch.set_num_threads(1)  # the environments' processes need the cores more
     with TemporaryDirectory() as scratch, closing(make_environments(config, Path(scratch))) as environments:
+        if config.warm_start and done == 0:
+            warm_start(policy, environments, config.environment.get("budget", 20), config.warm_start, config.seed)
         try:
             with tqdm(total=config.updates, initial=done, desc="training", unit="update") as progress:
                 while done < config.updates and (minutes is None or time.monotonic() - started < 60 * minutes):
@@ -108,7 +118,8 @@ def train(
                     if done % 50 == 0:
                         save_checkpoint(folder, policy, optimiser, done)
         finally:
-            save_checkpoint(folder, policy, optimiser, done)
+            if done:
+                save_checkpoint(folder, policy, optimiser, done)
     agent = ReinforceAgent(policy, config.deviation[1], config.seed)
     agent.save(folder, card={"training": asdict(config), "updates": done})
     return agent
@@ -131,8 +142,9 @@ def train_once(
     features = encode_images(policy, {"image": rollout.images.numpy()})
     centres, baselines = policy.unroll(features, rollout.glances)
     returns = discounted(rollout.rewards, config.discount)
+    shared = leave_one_out(returns, baselines, config.episodes_per_image)
     policy_loss = reinforce_loss(
-        log_probability(rollout.proposals, centres, deviation), returns, baselines, rollout.counts
+        log_probability(rollout.proposals, centres, deviation), returns, baselines + shared, rollout.counts
     )
     loss = policy_loss + baseline_loss(returns, baselines, rollout.counts)
 
@@ -165,10 +177,12 @@ def collect(
     update: int,
 ) -> Rollout:
     """Play M whole episodes. All randomness comes from the run's seed and the update's number."""
-    seeds = np.random.SeedSequence([config.seed, update]).generate_state(config.episodes + 1)
+    images = config.episodes // config.episodes_per_image
+    seeds = np.random.SeedSequence([config.seed, update]).generate_state(images + 1)
     generator = torch.Generator().manual_seed(int(seeds[-1]))
-    observation, _ = environments.reset(seed=[int(seed) for seed in seeds[:-1]])  # type: ignore[arg-type]
-    images = torch.as_tensor(observation["image"].copy())
+    seed_of_episode = np.repeat(seeds[:-1], config.episodes_per_image).tolist()
+    observation, _ = environments.reset(seed=seed_of_episode)  # type: ignore[arg-type]
+    pixels = torch.as_tensor(observation["image"].copy())
     features = encode_images(policy, observation)
     candidates = config.environment.get("candidates", 1)
     memory, has_ended = None, False
@@ -186,7 +200,7 @@ def collect(
         has_ended = bool(ends.all())
     locations, patches, remaining, *rest = (torch.stack(column) for column in zip(*rows, strict=True))
     # The glance of row t is that after query t - 1; the first row has none.
-    return Rollout(images, Glance(locations[1:], patches[1:], remaining[1:]), *rest)
+    return Rollout(pixels, Glance(locations[1:], patches[1:], remaining[1:]), *rest)
 
 
 def make_environments(config: TrainingConfig, scratch: Path) -> gymnasium.vector.VectorEnv[Any, Any, Any]:

@@ -8,6 +8,7 @@ from torch.distributions import Independent, Normal
 from active_matting.agents.location import (
     baseline_loss,
     discounted,
+    leave_one_out,
     log_probability,
     reinforce_loss,
     sample_locations,
@@ -77,6 +78,15 @@ def test_the_loss_gradient_is_equation_6_term_by_term() -> None:
         advantage = rewards[step, episode, candidate] - baselines[step, episode].detach()
         expected = 0.0 if (step, episode, candidate) == (1, 2, 0) else -advantage / 3
         assert logs.grad[step, episode, candidate] == pytest.approx(float(expected))
+
+
+def test_leaving_one_out_averages_the_others_of_the_same_image() -> None:
+    rewards = torch.tensor([[[1.0, 3.0], [4.0, 4.0], [10.0, 10.0], [0.0, 2.0]]])
+    baselines = torch.tensor([[1.0, 1.0, 5.0, 0.0]])
+    # Mean excess over the baseline: 1, 3 | 5, 1.
+    assert leave_one_out(rewards, baselines, 2).tolist() == [[3, 1, 1, 5]]
+    assert leave_one_out(rewards, baselines, 4).tolist() == [[3, 7 / 3, 5 / 3, 3]]
+    assert leave_one_out(rewards, baselines, 1).tolist() == [[0, 0, 0, 0]]
 
 
 def test_the_baseline_learns_the_mean_of_what_counts() -> None:

@@ -117,6 +117,15 @@ def test_proposals_are_drawn_around_the_centres_that_unrolling_gives(
     assert log_probability(rollout.proposals, centres, 1e-4).isfinite().all()
 
 
+def test_episodes_of_one_image_differ_in_what_is_asked(
+    environments: gymnasium.vector.VectorEnv[Any, Any, Any],
+) -> None:
+    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
+    rollout = collect(replace(CONFIG, episodes_per_image=2), policy, environments, 0.4, 0)
+    assert torch.equal(rollout.images[0], rollout.images[1])
+    assert not torch.equal(rollout.proposals[:, 0], rollout.proposals[:, 1])
+
+
 def test_skipped_queries_count_only_where_told(environments: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
     policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
     paper = collect(CONFIG, policy, environments, 0.4, 0)
@@ -177,6 +186,7 @@ def test_resuming_without_or_with_another_checkpoint_is_refused(tmp_path: Path) 
     ("options", "words"),
     [
         ({"episodes": 0}, "episodes must be at least 1, got 0"),
+        ({"episodes_per_image": 3}, "episodes_per_image must divide episodes, 2, got 3"),
         ({"updates": 0}, "updates must be at least 1, got 0"),
         ({"discount": 1.5}, "discount must be from 0 to 1, got 1.5"),
         ({"discount": 0.5}, "discount must be 0 with several candidates"),
