@@ -52,6 +52,7 @@ class _Moment:
     interactions: tuple[Interaction, ...]
     label_map: LabelMap
     agent_state: Any  # what the agent remembered when it was asked for the last of the interactions
+    was_asked: bool = False  # whether the agent was asked before the last of the interactions
     matte: Matte | None = None  # solved when it is first looked at
 
 
@@ -101,6 +102,7 @@ class QuerySession:
         self._moments = [_Moment((), unlabelled, None)]
         self._now = 0
         self._next_agent_state: Any = None
+        self._was_asked = False
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:
@@ -154,6 +156,7 @@ class QuerySession:
             deterministic=deterministic,
         )
         self._next_agent_state = state
+        self._was_asked = True
         return self.region_of(action)
 
     def region_of(self, action: ArrayLike) -> Region:
@@ -181,15 +184,13 @@ class QuerySession:
         """Take the latest interaction back. Raises `InvalidArgumentError` where there is none."""
         if self._now == 0:
             raise InvalidArgumentError("there is nothing to undo")
-        self._now -= 1
-        self._next_agent_state = self._moments[self._now].agent_state
+        self._go_to(self._now - 1)
 
     def redo(self) -> None:
         """Say again what was undone last. Raises `InvalidArgumentError` where nothing was."""
         if self._now + 1 == len(self._moments):
             raise InvalidArgumentError("there is nothing to redo")
-        self._now += 1
-        self._next_agent_state = self._moments[self._now].agent_state
+        self._go_to(self._now + 1)
 
     def save(self, path: Path | str) -> None:
         """Write what was said, as JSON that `load` replays. Raises `FileError`."""
@@ -200,6 +201,7 @@ class QuerySession:
             "budget": self.budget,
             "protocol": self.protocol,
             "interactions": [interaction_to_json(interaction) for interaction in self.interactions],
+            "asked": [moment.was_asked for moment in self._moments[1 : self._now + 1]],
         }
         write_json(path, content)
 
@@ -207,8 +209,7 @@ class QuerySession:
     def load(cls, path: Path | str, image: Image, solver: Solver, agent: Agent | None = None) -> "QuerySession":
         """The session that `save` wrote, replayed on its image. Raises `FileError` where the file is another.
 
-        The agent is asked again before each answer to a region, so that it remembers what it did when the session was
-        saved.
+        The agent is asked again wherever it was asked then, so that it remembers what it did when it was saved.
         """
         content = read_json(path)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -218,18 +219,22 @@ class QuerySession:
         try:
             settings = {name: content[name] for name in ("region_size", "budget", "protocol")}
             session = cls(image, solver, agent, **settings)
-            for entry in content["interactions"]:
-                interaction = interaction_from_json(entry)
-                if agent is not None and isinstance(interaction, RegionAnswer):
+            for entry, was_asked in zip(content["interactions"], content["asked"], strict=True):
+                if agent is not None and was_asked:
                     session.suggest()
-                session._say(interaction)
-        except (KeyError, TypeError, InvalidArgumentError) as error:
+                session._say(interaction_from_json(entry))
+        except (KeyError, TypeError, ValueError) as error:
             raise FileError(f"{path} is not a whole session: {error}") from error
         return session
 
     def _say(self, interaction: Interaction, matte: Matte | None = None) -> None:
         moment = self._moments[self._now]
         label_map = record(moment.label_map, interaction, self.protocol)
-        said = _Moment((*moment.interactions, interaction), label_map, self._next_agent_state, matte)
+        said = _Moment((*moment.interactions, interaction), label_map, self._next_agent_state, self._was_asked, matte)
         self._moments = [*self._moments[: self._now + 1], said]
-        self._now += 1
+        self._go_to(self._now + 1)
+
+    def _go_to(self, number: int) -> None:
+        self._now = number
+        self._next_agent_state = self._moments[number].agent_state
+        self._was_asked = False

@@ -14,6 +14,7 @@ AGENTS = Registry(
     kind="agent",
     group="active_matting.agents",
     table={
+        "small": "active_matting.agents.trained:small_agent",
         "random": "active_matting.agents.baselines:RandomAgent",
         "greedy-ideal": "active_matting.agents.baselines:GreedyIdealAgent",
         "error-seeking": "active_matting.agents.baselines:ErrorSeekingAgent",

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from active_matting.agents import make_agent
 from active_matting.envs.regions import RegionsEnv
-from active_matting.envs.workers import make_worker
+from active_matting.envs.workers import REGIONS, one_thread
 from active_matting.errors import InvalidArgumentError
 from active_matting.labels import RegionAnswer, from_trimap
 from active_matting.metrics import all_metrics, rmse
@@ -107,7 +107,7 @@ def evaluate(
     if environment.get("candidates", 1) != 1:
         raise InvalidArgumentError(f"candidates must be 1 to evaluate, got {environment['candidates']}")
     settings = [{**environment, "solver": solver} for solver in solvers]
-    env = gymnasium.make("active_matting.envs:ActiveMatting/Regions-v0", **settings[0])
+    env = gymnasium.make(REGIONS, **settings[0])
     regions = env.unwrapped
     assert isinstance(regions, RegionsEnv)
     for agent in agents:
@@ -151,12 +151,13 @@ def _run_all(tasks: Sequence[tuple[dict[str, Any], str, int, int]], workers: int
 def _one_thread() -> None:
     import torch
 
+    one_thread()
     torch.set_num_threads(1)
 
 
 @lru_cache(maxsize=1)
 def _environment(arguments: str) -> gymnasium.Env[Any, Any]:
-    return make_worker(loads(arguments))
+    return gymnasium.make(REGIONS, **loads(arguments))
 
 
 def _trimap_rmse(state: RegionsEnv) -> float | None:

@@ -1,8 +1,8 @@
 """Training the paper's agent: REINFORCE with a learned baseline (Active Matting, sec. 2.3)."""
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from active_matting.agents.trained import ReinforceAgent, encode_images, look
 from active_matting.agents.warm_start import warm_start
 from active_matting.data.packed import pack
 from active_matting.envs.regions import RegionsEnv
-from active_matting.envs.workers import make_worker
+from active_matting.envs.workers import REGIONS, make_worker
 from active_matting.errors import InvalidArgumentError
 
 PACKED_BYTES = 2**30
@@ -102,8 +102,11 @@ def train(
     optimiser = make_optimiser(config, policy)
     done = load_checkpoint(folder, policy, optimiser) if resume else 0
     started = time.monotonic()
-    torch.set_num_threads(1)  # the environments' processes need the cores more
-    with TemporaryDirectory() as scratch, closing(make_environments(config, Path(scratch))) as environments:
+    with (
+        TemporaryDirectory() as scratch,
+        closing(make_environments(config, Path(scratch))) as environments,
+        _one_thread(),
+    ):
         if config.warm_start and done == 0:
             warm_start(policy, environments, config.environment.get("budget", 20), config.warm_start, config.seed)
         try:
@@ -209,7 +212,7 @@ def make_environments(config: TrainingConfig, scratch: Path) -> gymnasium.vector
     Their samples are made once and shared through files in `scratch`, unless they would fill more than `PACKED_BYTES`.
     """
     arguments = dict(config.environment)
-    first = make_worker(arguments)
+    first = gymnasium.make(REGIONS, **arguments)
     regions = first.unwrapped
     assert isinstance(regions, RegionsEnv)
     first.reset(seed=0)
@@ -218,6 +221,17 @@ def make_environments(config: TrainingConfig, scratch: Path) -> gymnasium.vector
         pack(tqdm(regions.data, desc="images", unit="image", leave=False), regions.image_size, scratch)
         arguments |= {"data": "packed", "data_kwargs": {"path": str(scratch)}}
     return gymnasium.vector.AsyncVectorEnv([partial(make_worker, arguments)] * config.episodes, context="spawn")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The environments' processes need the cores more than the small networks do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:

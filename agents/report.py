@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from active_matting.agents.evaluate import READ_AT, Episode, bootstrap_interval, rmse_per_image, run_episode
@@ -120,6 +121,7 @@ def plot_curves(path: Path | str, episodes: Sequence[Episode], title: str) -> No
             (line,) = panel.plot(queries, table.mean(axis=0), marker="o", markersize=3, label=short_name(agent))
             panel.fill_between(queries, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
         panel.set(title=solver, xlabel="queries answered", ylim=(0, None))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("RMSE, mean over images")
     panels[-1].legend(frameon=False)

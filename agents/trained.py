@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,12 @@ class ReinforceAgent:
             lines = " ".join(str(error).split())
             raise FileError(f"{folder / WEIGHTS} does not fit {CONFIG}: {lines}") from error
         return cls(policy, deviation, seed)
+
+
+def small_agent(env: object = None, seed: int = 0) -> ReinforceAgent:
+    """The agent whose weights come with this package; `weights/small/README.md` is its model card."""
+    with as_file(files("active_matting.agents") / "weights" / "small") as folder:
+        return ReinforceAgent.load(folder, seed)
 
 
 def encode_images(policy: RecurrentPolicy, batch: Observation) -> Tensor:

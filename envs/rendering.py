@@ -29,7 +29,7 @@ def draw_regions(image: Image, answers: Sequence[RegionAnswer], scale: int = 1) 
     for number, answer in enumerate(answers, start=1):
         region, colour = answer.region, COLOUR_OF_LABEL[answer.label]
         top, left, side = region.top * scale, region.left * scale, region.side * scale
-        cv2.rectangle(picture, (left, top), (left + side - 1, top + side - 1), colour, thickness=max(1, side // 12))
+        cv2.rectangle(picture, (left, top), (left + side - 1, top + side - 1), colour, thickness=max(1, side // 8))
         if side >= 16:
             place = (left + side // 6, top + side - side // 4)
             cv2.putText(picture, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, side / 60, colour, 1, cv2.LINE_AA)

@@ -1,10 +1,10 @@
 """Measure agents and solvers on images whose alpha is known.
 
 Each agent asks a simulated user about every image, with every solver; see `active-matting solvers` for their names.
-Agents are 'random', 'greedy-ideal' and 'error-seeking' (these two know the truth and are bounds), or folders of
-weights that `train` or `demo` wrote. 'greedy-ideal:stride=40' tries regions 40 pixels apart only. Prints mean RMSE
-over images with 95 % bootstrap intervals, and writes episodes.csv (a row per image and query, with all metrics) and
-rmse.png to --output.
+Agents are 'small', the trained one that comes with the package; 'random'; 'greedy-ideal' and 'error-seeking', which
+know the truth and are bounds ('greedy-ideal:stride=40' tries regions 40 pixels apart only); or folders of weights that
+`train` or `demo` wrote. Prints mean RMSE over images with 95 % bootstrap intervals, and writes episodes.csv (a row per
+image and query, with all metrics) and rmse.png to --output.
 
 example: active-matting evaluate --data photos --agent random --agent results/demo/agent --solver shared
 """

@@ -32,7 +32,9 @@ ANSWERS = {"f": Label.FOREGROUND, "b": Label.BACKGROUND, "m": Label.TRANSITION}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, agent, who answers, solver, outputs."""
     parser.add_argument("image", type=Path, help="an 8-bit RGB picture")
-    parser.add_argument("--agent", default="random", metavar="NAME", help="'random', or a folder of trained weights")
+    parser.add_argument(
+        "--agent", default="small", metavar="NAME", help="'small', which comes with the package, 'random', or a folder"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of a random agent")
     parser.add_argument("--alpha", type=Path, metavar="FILE", help="the true alpha, for the simulated user")
     options.add_queries(parser, image_size=400, region_size=20, budget=20)

@@ -158,7 +158,7 @@ def test_a_diagonal_stroke_of_radius_zero_is_one_pixel_wide() -> None:
 
 
 def test_a_negative_radius_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="radius must be at least 0 pixels, got -1"):
+    with pytest.raises(InvalidArgumentError, match="radius must be from 0 to 6 pixels, got -1"):
         rasterise([Click(0, 0, -1, FOREGROUND)], (3, 3))
 
 

@@ -21,7 +21,16 @@ from active_matting.agents.policy import (
 )
 from active_matting.errors import InvalidArgumentError
 
-TINY = replace(SMALL, image_size=32, patch_size=7, channels=(4, 4), convolutions=(1, 2), feature_size=8, memory_size=6)
+TINY = replace(
+    SMALL,
+    image_size=32,
+    patch_size=7,
+    channels=(4, 4),
+    convolutions=(1, 2),
+    feature_size=8,
+    memory_size=6,
+    budget_features=0,
+)
 
 
 def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentPolicy:

@@ -15,12 +15,12 @@ from stable_baselines3.common.env_checker import check_env as check_with_stable_
 
 from active_matting import make_solver
 from active_matting.envs.regions import RegionsEnv
+from active_matting.envs.workers import REGIONS as ID
 from active_matting.envs.workers import make_worker
 from active_matting.errors import ActiveMattingError, InvalidArgumentError, UnknownNameError
 from active_matting.observations import GREY_OF_LABEL
 from active_matting.types import Label
 
-ID = "active_matting.envs:ActiveMatting/Regions-v0"
 SMALL: dict[str, Any] = {
     "data_kwargs": {"split": "validation", "count": 6, "size": 60},
     "image_size": 60,
