@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import cv2
+import hypothesis
 import numba
 import torch
 
@@ -8,3 +9,7 @@ import torch
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
 numba.set_num_threads(1)
+
+# The same examples each time, and no limit to how long one may take on a busy machine.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
