@@ -110,6 +110,11 @@ class QuerySession:
         return self._moments[self._now].interactions
 
     @property
+    def answers(self) -> tuple[RegionAnswer, ...]:
+        """The answers to regions alone, in order, without free clicks and strokes."""
+        return tuple(said for said in self.interactions if isinstance(said, RegionAnswer))
+
+    @property
     def label_map(self) -> LabelMap:
         """int8 `(H, W)`; not to be written to."""
         return self._moments[self._now].label_map
@@ -136,8 +141,8 @@ class QuerySession:
 
     def observation(self) -> Observation:
         """What an agent sees now; see `active_matting.observations.observe`."""
-        asked = [said.region for said in self.interactions if isinstance(said, RegionAnswer)]
-        location = region_to_action(asked[-1], self.shape) if asked else np.zeros(2, dtype=np.float32)
+        answers = self.answers
+        location = region_to_action(answers[-1].region, self.shape) if answers else np.zeros(2, dtype=np.float32)
         remaining = max(0.0, 1 - len(self.interactions) / self.budget)
         return observe(self._planes, self.label_map, self.alpha, location, remaining)
 

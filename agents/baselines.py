@@ -99,9 +99,9 @@ class ErrorSeekingAgent:
         session, truth = self._env.session, self._env.sample.alpha
         side = session.region_size
         if not (session.label_map == Label.FOREGROUND).any():
-            merit = _depth(truth >= 0.98)
+            merit = _depth(truth >= ExactAnnotator.foreground)
         elif not (session.label_map == Label.BACKGROUND).any():
-            merit = _depth(truth <= 0.02)
+            merit = _depth(truth <= ExactAnnotator.background)
         else:
             merit = np.asarray(cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2), np.float32)
         merit[~self._is_askable(side)] = -1
@@ -115,7 +115,7 @@ class ErrorSeekingAgent:
         anchor = (side // 2, side // 2)
         lowest = cv2.erode(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
         highest = cv2.dilate(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-        is_askable = (lowest >= 0.98) | (highest <= 0.02)
+        is_askable = (lowest >= ExactAnnotator.foreground) | (highest <= ExactAnnotator.background)
         inside = np.zeros(session.shape, dtype=bool)
         after = side - side // 2 - 1
         inside[side // 2 : session.shape[0] - after, side // 2 : session.shape[1] - after] = True

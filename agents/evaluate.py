@@ -85,7 +85,7 @@ def run_episode(environment: dict[str, Any], agent: str, seed: int, index: int, 
         seed=seed,
         sample=state.sample.name,
         metrics=tuple(metrics),
-        answers=tuple(said for said in state.session.interactions if isinstance(said, RegionAnswer)),
+        answers=state.session.answers,
         trimap_rmse=_trimap_rmse(state),
         mattes=mattes,
     )

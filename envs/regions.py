@@ -155,8 +155,7 @@ class RegionsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         """Image with asked regions, matte and error: uint8 `(H, 3 W, 3)`; None without a render mode."""
         if self.render_mode is None:
             return None
-        answers = [said for said in self.session.interactions if isinstance(said, RegionAnswer)]
-        return draw_progress(self.sample.image, answers, self.session.alpha, self.sample.alpha)
+        return draw_progress(self.sample.image, self.session.answers, self.session.alpha, self.sample.alpha)
 
     def _alphas_after(self, answers: list[RegionAnswer]) -> list[NDArray[np.float32]]:
         """The matte, `(H, W)`, after each answer; all that need solving are solved in one call."""

@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> None:
         session.save(given.session)
         print(f"session: {given.session}")
     if given.picture is not None:
-        write_picture(given.picture, draw_regions(session.image, _answers(session)))
+        write_picture(given.picture, draw_regions(session.image, session.answers))
         print(f"regions: {given.picture}")
 
 
@@ -101,7 +101,7 @@ def _loop(session: QuerySession, budget: int, answer: Callable[[Region], Label |
 def _ask(session: QuerySession, region: Region, picture: Path | None) -> Label | None:
     """The person's answer; UNLABELLED for undo, None for enough or the end of the input."""
     if picture is not None:
-        asked = [*_answers(session), RegionAnswer(region, Label.TRANSITION)]
+        asked = [*session.answers, RegionAnswer(region, Label.TRANSITION)]
         write_picture(picture, draw_regions(session.image, asked))
     while True:
         place = f"{len(session.interactions) + 1}. rows {region.top} to {region.top + region.side - 1}, columns "
@@ -116,7 +116,3 @@ def _ask(session: QuerySession, region: Region, picture: Path | None) -> Label |
         if said.strip().lower() in ANSWERS:
             return ANSWERS[said.strip().lower()]
         print("f foreground, b background, m mixed, u undo, q enough")
-
-
-def _answers(session: QuerySession) -> list[RegionAnswer]:
-    return [said for said in session.interactions if isinstance(said, RegionAnswer)]
