@@ -25,7 +25,6 @@ class PolicyConfig:
     memory_size: int = 128  # of v, what the recurrent unit tells
     patch_channels: tuple[int, ...] = (16, 32, 32)  # of the joint encoding net
     budget_features: int = 0  # beyond the paper: bumps along the remaining budget that the joint encoding reads too
-    location_gain: float = 1.0  # times the location decoding's first weights; larger spreads the first locations
 
     def __post_init__(self) -> None:
         if len(self.channels) != len(self.convolutions):
@@ -146,8 +145,6 @@ class RecurrentPolicy(nn.Module):
             nn.Linear(config.memory_size, config.memory_size), nn.ReLU(), nn.Linear(config.memory_size, 1)
         )
         initialise(self, generator)
-        with torch.no_grad():
-            self.location_decoding.weight *= config.location_gain
 
     def step(
         self, features: Tensor, memory: Memory | None, glance: Glance, is_first: Tensor

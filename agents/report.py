@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from active_matting.agents.evaluate import READ_AT, Episode, bootstrap_interval, rmse_per_image, run_episode
 from active_matting.data import make_data
-from active_matting.envs.rendering import draw_regions
+from active_matting.envs.rendering import draw_regions, grey
 from active_matting.files import written_whole
 from active_matting.labels import RegionAnswer
-from active_matting.types import Alpha
 
 SHEET_AT = (1, 5, 10, 20)
 """The queries whose mattes a contact sheet shows."""
@@ -146,8 +145,8 @@ def contact_sheet(
         pictures: list[tuple[str, Any]] = [
             (sample.name, sample.image),
             (f"{len(episode.answers)} asked regions", draw_regions(sample.image, episode.answers, scale)),
-            *((f"matte after {query}, {episode.rmse[query]:.3f}", _grey(episode.mattes[query])) for query in shown),
-            ("true alpha", _grey(sample.alpha)),
+            *((f"matte after {query}, {episode.rmse[query]:.3f}", grey(episode.mattes[query])) for query in shown),
+            ("true alpha", grey(sample.alpha)),
         ]
         for panel, (title, picture) in zip(row, pictures, strict=True):
             panel.imshow(picture)
@@ -173,10 +172,6 @@ def _column(curves: dict[str, NDArray[np.float64]], query: int) -> NDArray[np.fl
 def _region_cells(answer: RegionAnswer) -> tuple[str, str, str, str]:
     region = answer.region
     return str(region.y), str(region.x), str(region.side), answer.label.name.lower()
-
-
-def _grey(alpha: Alpha) -> Any:
-    return np.repeat(alpha[..., None], 3, axis=2)
 
 
 def _by_group(episodes: Sequence[Episode]) -> dict[Group, list[Episode]]:

@@ -3,11 +3,10 @@
 import dataclasses
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 import scipy.sparse
@@ -27,15 +26,6 @@ from active_matting.types import Image, Label, LabelMap, check_image
 
 SMALL: dict[str, dict[str, Any]] = {"lkm": {"radius": 3, "epsilon": 1e-3, "tolerance": 1e-5}}
 """What a solver is told for images as small as those of the contract's checks, to fit and to be quick."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Kernels on small images, thousands of calls each: on busy cores threads wait for each other for minutes."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
 
 
 def small_solver(name: str) -> Any:
