@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArrayError
+from active_matting.labels import Click, RegionAnswer, rasterise
 from active_matting.regions import place_region
 from active_matting.solvers.base import Matte, Solver
 from active_matting.types import Alpha, Image, Label, LabelMap
 
 SHAPES = ((24, 24), (16, 29), (27, 18))
-"""Sizes (H, W) of the made-up images: square, wide and tall."""
+"""Sizes (H, W) of the made-up images: square, wide with an odd side, tall with an odd side."""
+
+SMALLEST_SHAPES = ((1, 2), (1, 23), (23, 1), (2, 3), (5, 5))
+"""Sizes (H, W) that hold no window, no neighbourhood or no second row."""
 
 
 def check_solver(solver: Solver, *, needs_both_classes: bool = True) -> None:
@@ -31,6 +35,9 @@ def check_solver(solver: Solver, *, needs_both_classes: bool = True) -> None:
     check_is_deterministic(solver)
     check_arrays_are_left_alone(solver)
     check_degenerate_labels(solver, needs_both_classes=needs_both_classes)
+    check_smallest_images(solver)
+    check_flat_images(solver)
+    check_answers_that_contradict(solver)
     check_batch_equals_loop(solver)
     check_previous_is_only_a_hint(solver)
     check_errors(solver)
@@ -70,14 +77,12 @@ def check_is_a_value(solver: Solver) -> None:
 
 
 def check_matte(solver: Solver) -> None:
-    """Every matte has the image's shape, float32, and lies in [0, 1]; flat images and full labels included."""
+    """Every matte has the image's shape, float32, and lies in [0, 1]; full labels included."""
     for shape in SHAPES:
         prepared = solver.prepare(made_up_image(shape)[0])
         assert tuple(prepared.shape) == shape, f"the prepared shape must be {shape}, got {prepared.shape}"
         for name, label_map in _label_maps(shape).items():
             _check_plane(prepared.solve(label_map).alpha, shape, f"{name}, image of {shape}")
-    flat = np.full((*SHAPES[0], 3), 0.5, dtype=np.float32)
-    _check_plane(solver.prepare(flat).solve(made_up_labels()).alpha, SHAPES[0], "a flat grey image")
 
 
 def check_labels_are_kept(solver: Solver) -> None:
@@ -134,6 +139,49 @@ def check_degenerate_labels(solver: Solver, *, needs_both_classes: bool = True) 
         if needs_both_classes:
             is_untold = (label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)
             assert (alpha[is_untold] == 0.5).all(), f"{name}: alpha must be 0.5 where neither class is labelled"
+
+
+def check_smallest_images(solver: Solver) -> None:
+    """Images of one row, one column or a few pixels, one pixel of each class told, have mattes as all others do."""
+    for shape in SMALLEST_SHAPES:
+        label_map = np.zeros(shape, dtype=np.int8)
+        label_map[0, 0], label_map[-1, -1] = Label.FOREGROUND, Label.BACKGROUND
+        alpha = solver.prepare(made_up_image(shape)[0]).solve(label_map).alpha
+        _check_plane(alpha, shape, f"image of {shape}")
+        _check_kept(alpha, label_map, f"image of {shape}")
+
+
+def check_flat_images(solver: Solver) -> None:
+    """Images of one colour throughout have mattes as all others do."""
+    shape = SHAPES[0]
+    for grey in (0, 0.5, 1):
+        prepared = solver.prepare(np.full((*shape, 3), grey, dtype=np.float32))
+        for name, label_map in _label_maps(shape).items():
+            alpha = prepared.solve(label_map).alpha
+            _check_plane(alpha, shape, f"{name}, a flat image of {grey:g}")
+            _check_kept(alpha, label_map, f"{name}, a flat image of {grey:g}")
+
+
+def check_answers_that_contradict(solver: Solver) -> None:
+    """Answers that overlap, the newer one over the older, and classes told pixel beside pixel, are kept as told."""
+    shape = SHAPES[0]
+    h, w = shape
+    overlapping = [
+        RegionAnswer(place_region(h // 2, w // 2, 9, shape), Label.FOREGROUND),
+        RegionAnswer(place_region(h // 2 + 3, w // 2 + 3, 9, shape), Label.BACKGROUND),
+        RegionAnswer(place_region(h // 2 + 1, w // 2 - 1, 3, shape), Label.TRANSITION),
+        Click(h // 2, w // 2, 1, Label.FOREGROUND),
+    ]
+    prepared = solver.prepare(made_up_image(shape)[0])
+    chequered = np.zeros(shape, dtype=np.int8)
+    chequered[:8, :8] = np.where(np.indices((8, 8)).sum(0) % 2, Label.FOREGROUND, Label.BACKGROUND)
+    for name, label_map in {
+        "answers that overlap": rasterise(overlapping, shape, "extended"),
+        "a chequered label map": chequered,
+    }.items():
+        alpha = prepared.solve(label_map).alpha
+        _check_plane(alpha, shape, name)
+        _check_kept(alpha, label_map, name)
 
 
 def check_batch_equals_loop(solver: Solver) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import cv2
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,8 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import mse
 from active_matting.observations import Observation
-from active_matting.regions import Region, region_grid, region_to_action
+from active_matting.regions import region_grid, region_to_action
+from active_matting.robots import most_wrong_region
 from active_matting.types import Label
 
 
@@ -78,11 +78,9 @@ class GreedyIdealAgent:
 
 
 class ErrorSeekingAgent:
-    """Asks where the squared error, blurred by a Gaussian as wide as a region, is largest; not on asked places again.
+    """Asks where the matte is most wrong, as `active_matting.robots.most_wrong_region` says; a bound, as B1 is.
 
-    It knows the true alpha: it reads it, and the session, from `env`. Places whose region would be a transition are
-    passed over while there are others. Until both classes are told all places are as wrong; then it asks for the
-    innermost place of the foreground, and next of the background.
+    It knows the true alpha: it reads it, and the session, from `env`.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any] | None, seed: int = 0) -> None:
@@ -97,36 +95,8 @@ class ErrorSeekingAgent:
     ) -> tuple[NDArray[np.float32], None]:
         """See `Agent.predict`; one observation at a time."""
         session, truth = self._env.session, self._env.sample.alpha
-        side = session.region_size
-        if not (session.label_map == Label.FOREGROUND).any():
-            merit = _depth(truth >= ExactAnnotator.foreground)
-        elif not (session.label_map == Label.BACKGROUND).any():
-            merit = _depth(truth <= ExactAnnotator.background)
-        else:
-            merit = np.asarray(cv2.GaussianBlur((session.alpha - truth) ** 2, (0, 0), sigmaX=side / 2), np.float32)
-        merit[~self._is_askable(side)] = -1
-        y, x = np.unravel_index(int(np.argmax(merit)), merit.shape)
-        return _shaped(region_to_action(Region(int(y), int(x), side), session.shape), observation), None
-
-    def _is_askable(self, side: int) -> NDArray[np.bool_]:
-        """Mask (H, W) of centres whose whole region lies inside the image, is pure, and was not asked before."""
-        session, truth = self._env.session, self._env.sample.alpha
-        window = np.ones((side, side), dtype=np.uint8)
-        anchor = (side // 2, side // 2)
-        lowest = cv2.erode(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-        highest = cv2.dilate(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-        is_askable = (lowest >= ExactAnnotator.foreground) | (highest <= ExactAnnotator.background)
-        inside = np.zeros(session.shape, dtype=bool)
-        after = side - side // 2 - 1
-        inside[side // 2 : session.shape[0] - after, side // 2 : session.shape[1] - after] = True
-        is_askable &= inside & (session.label_map == Label.UNLABELLED)
-        return is_askable if is_askable.any() else inside
-
-
-def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance, float32 (H, W), of each pixel of the mask to the nearest one outside of it or of the image."""
-    padded = np.pad(mask.astype(np.uint8), 1)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])
+        region = most_wrong_region(truth, session.alpha, session.label_map, session.region_size)
+        return _shaped(region_to_action(region, session.shape), observation), None
 
 
 def _shaped(action: NDArray[np.float32], observation: Observation) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ SOLVERS = Registry(
         "lbdm": "active_matting.solvers.lbdm:LBDM",
         "lkm": "active_matting.solvers.lkm:LKM",
         "random-walk": "active_matting.solvers.random_walk:RandomWalk",
+        "segment-then-matte": "active_matting.solvers.segment_then_matte:SegmentThenMatte",
     },
 )
 

@@ -1,0 +1,117 @@
+"""From a coarse segmentation to a trimap: which pixels are surely foreground or background, and which are to be matted.
+
+The unknown band is as wide as the image asks for: thin where an edge is crisp, wide in hair, and there are islands of it
+wherever a hole may be.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.segmenters.base import Probability, resize_image, resize_labels, resize_plane, scaled_shape
+from active_matting.segmenters.bilateral_grid import BilateralGrid
+from active_matting.segmenters.perceptron import Perceptron, read_perceptron
+from active_matting.segmenters.planes import Planes, blurred, in_threads, lab_of, local_deviation
+from active_matting.types import Image, Label, LabelMap
+
+SIDE = 200
+"""The longer side, in pixels, of the picture on which the band is drawn: what the weights were fitted at."""
+
+COARSE = 100
+"""The longer side, in pixels, at which the segmentation is looked at."""
+
+WEIGHTS = Path(__file__).parent / "weights" / "band.safetensors"
+
+GRIDS = (BilateralGrid(1, 0.04), BilateralGrid(1, 0.1), BilateralGrid(6, 0.07), BilateralGrid(10, 0.12))
+"""Neighbourhoods in which colours are said to be foreground's or background's, from the whole image to a tenth of it."""
+
+FEATURES = (
+    "segmentation",
+    *(f"around-{sigma}" for sigma in (2, 5, 12)),
+    *(f"{what}-of-{side}" for side in (3, 7) for what in ("highest", "lowest")),
+    *("edge-near", "edge-far"),
+    *(f"grid-{i}-{what}" for i in range(len(GRIDS)) for what in ("share", "weight")),
+    *("texture", "coarse-texture", "grain", "foreground-told", "background-told"),
+)
+"""What the perceptron is given for each pixel; probabilities as log-odds, the others near [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class PreparedBand:
+    """Draws bands on one image."""
+
+    shape: tuple[int, int]
+    lab: Planes
+    texture: tuple[NDArray[np.float32], ...]
+    perceptron: Perceptron
+
+    @classmethod
+    def of(cls, image: Image) -> "PreparedBand":
+        """From an image float32 (H, W, 3) in [0, 1]."""
+        shape = (image.shape[0], image.shape[1])
+        return cls(shape, *band_planes(image), read_perceptron(WEIGHTS, FEATURES))
+
+    def trimap(self, segmentation: Probability, label_map: LabelMap, sureness: float) -> LabelMap:
+        """Labels int8 (H, W) for a solver: what is told, and what is pure with more than the chance `sureness`.
+
+        segmentation: float32 (H, W) in [0, 1]. Told transitions stay transitions.
+        """
+        height, width = self.shape
+        labels = resize_labels(label_map, (self.lab.shape[0], self.lab.shape[1]))
+        _, foreground, background = self.perceptron(band_features(self.lab, self.texture, segmentation, labels))
+        drawn = np.zeros(labels.shape, dtype=np.int8)
+        drawn[(foreground > sureness) | (labels == Label.FOREGROUND)] = Label.FOREGROUND
+        drawn[(background > sureness) | (labels == Label.BACKGROUND)] = Label.BACKGROUND
+        trimap = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.where(label_map != Label.UNLABELLED, label_map, trimap).astype(np.int8)
+
+
+def band_planes(image: Image) -> tuple[Planes, tuple[NDArray[np.float32], ...]]:
+    """What the features need of the image alone: its colours (h, w, 3) at `SIDE`, and its texture in three planes."""
+    shape = scaled_shape((image.shape[0], image.shape[1]), SIDE)
+    lab = lab_of(resize_image(image, shape))
+    height, width = shape
+    grain = np.linalg.norm(local_deviation(lab_of(image), 1), axis=-1)
+    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_AREA)
+    texture = [np.linalg.norm(local_deviation(lab, sigma), axis=-1) for sigma in (1, 3)]
+    return lab, tuple(np.asarray(8 * plane, dtype=np.float32) for plane in (*texture, grain))
+
+
+def band_features(
+    lab: Planes, texture: tuple[NDArray[np.float32], ...], segmentation: Probability, labels: LabelMap
+) -> Planes:
+    """What is named in `FEATURES`, float32 (features, h, w), for a segmentation of any size and labels (h, w)."""
+    h, w = labels.shape
+    small = resize_image(segmentation, scaled_shape((h, w), COARSE))
+    likely = resize_plane(small, (h, w))
+    likely[labels == Label.FOREGROUND], likely[labels == Label.BACKGROUND] = 1, 0
+    weights = np.where((labels == Label.FOREGROUND) | (labels == Label.BACKGROUND), np.float32(10), np.float32(1))
+    averages = in_threads([(grid.average, (lab, likely, weights)) for grid in GRIDS])
+
+    features = [_log_odds(likely)]
+    features += [resize_plane(blurred(small, sigma), (h, w)) - 0.5 for sigma in (2, 5, 12)]
+    for side in (3, 7):
+        window = np.ones((side, side), dtype=np.uint8)
+        features += [resize_plane(extreme(small, window), (h, w)) - 0.5 for extreme in (cv2.dilate, cv2.erode)]
+    inside = (likely > 0.5).astype(np.uint8)
+    depth = _to_other(inside) - _to_other(1 - inside)
+    features += [np.tanh(depth / 4), np.tanh(depth / 16)]
+    for share, weight in averages:
+        features += [_log_odds(share), np.log(weight + np.float32(0.01)) / 3]
+    told = [(labels == label).sum() / 100 for label in (Label.FOREGROUND, Label.BACKGROUND)]
+    features += [*texture, *(np.full((h, w), np.log1p(count), dtype=np.float32) for count in told)]
+    return np.stack(features).astype(np.float32, copy=False)
+
+
+def _to_other(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Distance of each pixel of the mask to the nearest one outside; bounded where there is none."""
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.minimum(distance, np.float32(sum(mask.shape)))
+
+
+def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    inside = np.clip(probability, np.float32(0.003), np.float32(0.997))
+    return np.asarray(np.log(inside / (1 - inside)), dtype=np.float32)

@@ -1,0 +1,63 @@
+"""What a segmenter is."""
+
+from typing import Protocol, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.types import Image, Label, LabelMap
+
+Probability: TypeAlias = NDArray[np.float32]
+"""(H, W): how likely a pixel is foreground, in [0, 1]."""
+
+
+class PreparedSegmenter(Protocol):
+    """A segmenter that has done, once, all that depends on the image alone."""
+
+    def segment(self, label_map: LabelMap) -> Probability:
+        """Probability of foreground, float32 `(H, W)`, from int8 `(H, W)` labels of which both classes are there."""
+
+
+class Segmenter(Protocol):
+    """Image + labels → where the object is. Like a solver it is its parameters: small, frozen, comparable."""
+
+    def prepare(self, image: Image) -> PreparedSegmenter:
+        """Do what depends on the image, float32 `(H, W, 3)` in [0, 1], alone."""
+
+
+def resize_image(image: Image, shape: tuple[int, int]) -> Image:
+    """The image with `shape` (H, W), averaged over areas where it shrinks."""
+    height, width = shape
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(resized, 0, 1), dtype=np.float32)
+
+
+def resize_plane(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """A plane (h, w) of numbers with `shape` (H, W), interpolated linearly."""
+    height, width = shape
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+
+
+def resize_labels(label_map: LabelMap, shape: tuple[int, int]) -> LabelMap:
+    """Labels with `shape` (H, W): a class where it covers at least half of a pixel's area, else unlabelled.
+
+    Where that leaves nothing of a class that was told, as with single pixels, it holds its pixels' places.
+    """
+    height, width = shape
+    resized = np.zeros(shape, dtype=np.int8)
+    for label in (Label.FOREGROUND, Label.BACKGROUND):
+        is_told = label_map == label
+        share = cv2.resize(is_told.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        is_covered = share >= 0.5
+        if not is_covered.any():
+            y, x = np.nonzero(is_told)
+            is_covered[y * height // label_map.shape[0], x * width // label_map.shape[1]] = True
+        resized[is_covered & (resized == 0)] = label
+    return resized
+
+
+def scaled_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:
+    """(H, W) of the same proportions whose longer side is `side` pixels, the shorter at least one."""
+    longest = max(shape)
+    return max(1, round(shape[0] * side / longest)), max(1, round(shape[1] * side / longest))

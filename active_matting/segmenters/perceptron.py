@@ -1,0 +1,71 @@
+"""A small multilayer perceptron that needs nothing but numpy to run."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.errors import FileError
+
+Matrix = NDArray[np.float32]
+
+_BLOCK = 4096  # pixels at once, so that a layer's output stays in the cache
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """Layers of weights (outputs, inputs) and biases (outputs,), rectified in between, logistic at the end."""
+
+    weights: tuple[Matrix, ...]
+    biases: tuple[Matrix, ...]
+
+    def __call__(self, features: Matrix) -> Matrix:
+        """Outputs in (0, 1), float32 (outputs, h, w), from features float32 (inputs, h, w)."""
+        inputs, h, w = features.shape
+        flat = features.reshape(inputs, h * w)
+        result = np.empty((len(self.biases[-1]), h * w), dtype=np.float32)
+        last = len(self.weights) - 1
+        for start in range(0, h * w, _BLOCK):
+            block = flat[:, start : start + _BLOCK]
+            for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+                block = weight @ block + bias[:, None]
+                if i < last:
+                    np.maximum(block, 0, out=block)
+            result[:, start : start + _BLOCK] = 1 / (1 + np.exp(-np.clip(block, -30, 30)))
+        return result.reshape(-1, h, w)
+
+
+@cache
+def read_perceptron(path: Path, features: tuple[str, ...]) -> Perceptron:
+    """Read `layer.<i>.weight` and `layer.<i>.bias` of a safetensors file whose inputs are to be `features`.
+
+    Raises `FileError` where the file cannot be read or was made for other features.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            told = tuple((file.metadata() or {}).get("features", "").split())
+            count = sum(name.endswith(".weight") for name in file.keys())  # noqa: SIM118  (not a dictionary)
+            weights = tuple(file.get_tensor(f"layer.{i}.weight") for i in range(count))
+            biases = tuple(file.get_tensor(f"layer.{i}.bias") for i in range(count))
+    except (OSError, SafetensorError) as error:
+        raise FileError(f"cannot read the weights {path}: {error}") from error
+    if told != features:
+        raise FileError(f"{path} was made for the features {told}, not {features}")
+    return Perceptron(weights, biases)
+
+
+def write_perceptron(path: Path, perceptron: Perceptron, features: tuple[str, ...]) -> None:
+    """Write what `read_perceptron` reads."""
+    from safetensors.numpy import save
+
+    from active_matting.files import written_whole
+
+    tensors = {}
+    for i, (weight, bias) in enumerate(zip(perceptron.weights, perceptron.biases, strict=True)):
+        tensors |= {f"layer.{i}.weight": weight, f"layer.{i}.bias": bias}
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata={"features": " ".join(features)}))

@@ -1,0 +1,1 @@
+"""Supervised training of the weights that the package ships."""
