@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArrayError
-from active_matting.labels import Click, RegionAnswer, rasterise
+from active_matting.labels import Click, Interaction, RegionAnswer, rasterise
 from active_matting.regions import place_region
 from active_matting.solvers.base import Matte, Solver
 from active_matting.types import Alpha, Image, Label, LabelMap
@@ -166,7 +166,7 @@ def check_answers_that_contradict(solver: Solver) -> None:
     """Answers that overlap, the newer one over the older, and classes told pixel beside pixel, are kept as told."""
     shape = SHAPES[0]
     h, w = shape
-    overlapping = [
+    overlapping: list[Interaction] = [
         RegionAnswer(place_region(h // 2, w // 2, 9, shape), Label.FOREGROUND),
         RegionAnswer(place_region(h // 2 + 3, w // 2 + 3, 9, shape), Label.BACKGROUND),
         RegionAnswer(place_region(h // 2 + 1, w // 2 - 1, 3, shape), Label.TRANSITION),
