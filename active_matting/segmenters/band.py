@@ -1,7 +1,7 @@
-"""From a coarse segmentation to a trimap: which pixels are surely foreground or background, and which are to be matted.
+"""From a coarse segmentation to a trimap: which pixels are surely foreground or background, and which are to be found.
 
-The unknown band is as wide as the image asks for: thin where an edge is crisp, wide in hair, and there are islands of it
-wherever a hole may be.
+The unknown band is as wide as the image asks for: thin where an edge is crisp, wide in hair, and there are islands of
+it wherever a hole may be.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ COARSE = 100
 WEIGHTS = Path(__file__).parent / "weights" / "band.safetensors"
 
 GRIDS = (BilateralGrid(1, 0.04), BilateralGrid(1, 0.1), BilateralGrid(6, 0.07), BilateralGrid(10, 0.12))
-"""Neighbourhoods in which colours are said to be foreground's or background's, from the whole image to a tenth of it."""
+"""Neighbourhoods in which colours are compared with both classes', from the whole image to a tenth of its side."""
 
 FEATURES = (
     "segmentation",
@@ -95,7 +95,8 @@ def band_features(
     features += [resize_plane(blurred(small, sigma), (h, w)) - 0.5 for sigma in (2, 5, 12)]
     for side in (3, 7):
         window = np.ones((side, side), dtype=np.uint8)
-        features += [resize_plane(extreme(small, window), (h, w)) - 0.5 for extreme in (cv2.dilate, cv2.erode)]
+        extremes = [np.asarray(extreme(small, window), dtype=np.float32) for extreme in (cv2.dilate, cv2.erode)]
+        features += [resize_plane(extreme, (h, w)) - 0.5 for extreme in extremes]
     inside = (likely > 0.5).astype(np.uint8)
     depth = _to_other(inside) - _to_other(1 - inside)
     features += [np.tanh(depth / 4), np.tanh(depth / 16)]

@@ -25,19 +25,20 @@ class BilateralGrid:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The weighted mean of `values` around each pixel, and the weight it rests on; float32 (h, w) both.
 
-        colour: float32 (h, w, 3), CIE Lab divided by 100, its opponents cut off at ±0.8. values, weights: float32 (h, w). The mean tends to 0.5
-        where there is little weight.
+        colour: float32 (h, w, 3), CIE Lab divided by 100, its opponents cut off at ±0.8. values, weights: float32
+        (h, w). The mean tends to 0.5 where there is little weight.
         """
         h, w = values.shape
         bins = [int(extent / self.width) + 3 for extent in _EXTENTS]
         places = self.cells + 2 if self.cells > 1 else 1
+        width: Any = np.float32(self.width)
         grid = np.zeros((places, places, *bins, 2), dtype=np.float32)
-        _splat(grid, colour, values, weights, self.cells, np.float32(self.width))
+        _splat(grid, colour, values, weights, self.cells, width)
         for axis in range(0 if self.cells > 1 else 2, 5):
             outer = int(np.prod(grid.shape[:axis]))
             _blur(grid.reshape(outer, grid.shape[axis], -1))
         sums = np.empty((2, h, w), dtype=np.float32)
-        _slice(grid, colour, self.cells, np.float32(self.width), sums)
+        _slice(grid, colour, self.cells, width, sums)
         return (sums[0] + _LITTLE / 2) / (sums[1] + _LITTLE), sums[1]
 
 

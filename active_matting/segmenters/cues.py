@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +10,7 @@ from active_matting.segmenters.base import Probability, resize_image, resize_lab
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
 from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron
-from active_matting.segmenters.planes import Planes, blurred, in_threads, lab_of, local_deviation, log_ratio
+from active_matting.segmenters.planes import Job, Planes, blurred, in_threads, lab_of, local_deviation, log_ratio
 from active_matting.types import Image, Label, LabelMap, check_image
 
 SIDE = 100
@@ -113,7 +112,7 @@ class CuePlanes:
 def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
     """What is named in `FEATURES`, float32 (features, h, w), for int8 (h, w) labels of which both classes are there."""
     told = labels == Label.FOREGROUND, labels == Label.BACKGROUND
-    jobs = [(likeness, (space, is_told, scales)) for space, scales in planes.spaces for is_told in told]
+    jobs: list[Job] = [(likeness, (space, is_told, scales)) for space, scales in planes.spaces for is_told in told]
     jobs += [(distances, (costs, is_told, highest)) for costs, highest, _, _ in planes.ways for is_told in told]
     found = in_threads(jobs)
     alike, distant = found[: 2 * len(planes.spaces)], found[2 * len(planes.spaces) :]

@@ -57,8 +57,9 @@ class PreparedGrabCut:
         )
         mask = np.where(to_foreground < to_background, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         mask[is_foreground], mask[is_background] = cv2.GC_FGD, cv2.GC_BGD
-        models = np.zeros((1, 65)), np.zeros((1, 65))  # OpenCV's Gaussian mixtures, filled in
+        of_background, of_foreground = np.zeros((1, 65)), np.zeros((1, 65))  # Gaussian mixtures, to be filled in
         cv2.setRNGSeed(0)  # the mixtures start from k-means, which draws
-        cv2.grabCut(self.bgr, mask, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
+        nowhere = (0, 0, 1, 1)  # the rectangle of another mode
+        cv2.grabCut(self.bgr, mask, nowhere, of_background, of_foreground, self.iterations, cv2.GC_INIT_WITH_MASK)
         is_object = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
         return resize_plane(is_object.astype(np.float32), self.shape)

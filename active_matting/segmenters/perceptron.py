@@ -64,7 +64,7 @@ def write_perceptron(path: Path, perceptron: Perceptron, features: tuple[str, ..
 
     from active_matting.files import written_whole
 
-    tensors = {}
+    tensors: dict[str, Matrix] = {}
     for i, (weight, bias) in enumerate(zip(perceptron.weights, perceptron.biases, strict=True)):
         tensors |= {f"layer.{i}.weight": weight, f"layer.{i}.bias": bias}
     with written_whole(path) as temporary:

@@ -15,6 +15,10 @@ Planes: TypeAlias = NDArray[np.float32]
 """Several numbers for each pixel: (h, w, c) or (c, h, w)."""
 
 
+Job: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments."""
+
+
 def lab_of(image: Image) -> Planes:
     """CIE Lab divided by 100, float32 (h, w, 3): lightness in [0, 1], then both opponents."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB) / np.float32(100), dtype=np.float32)
@@ -22,8 +26,7 @@ def lab_of(image: Image) -> Planes:
 
 def blurred(planes: Planes, sigma: float) -> Planes:
     """Each channel of (h, w) or (h, w, c) averaged under a Gaussian of `sigma` pixels."""
-    result: Planes = cv2.GaussianBlur(planes, (0, 0), sigma)
-    return result.reshape(planes.shape)
+    return np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma), dtype=np.float32).reshape(planes.shape)
 
 
 def local_deviation(planes: Planes, sigma: float) -> Planes:
@@ -37,7 +40,7 @@ def log_ratio(numerator: Planes, denominator: Planes, little: float) -> Planes:
     return np.asarray(np.log((numerator + np.float32(little)) / (denominator + np.float32(little))), dtype=np.float32)
 
 
-def in_threads(jobs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]]) -> list[Any]:
+def in_threads(jobs: Sequence[Job]) -> list[Any]:
     """What each function gives for its arguments, in order, on numba's number of threads."""
     threads = numba.get_num_threads()
     if threads == 1:

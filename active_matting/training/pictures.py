@@ -47,7 +47,7 @@ class Pictures:
         """One picture: 30 % masks; of the rest 40 % mattes as they are, 35 % over another background, 12 % cut-outs
         over a background, 13 % rendered; mirrored half of the time, figure and ground swapped in 15 %."""
         if self.masks and rng.random() < 0.3:
-            folder = self.masks[rng.integers(len(self.masks))]
+            folder = self.masks[int(rng.integers(len(self.masks)))]
             sample = folder[self._pick(len(folder), rng)]
             return self._turned(sample.image, sample.alpha, False, rng)
         kind = rng.choice(4, p=[0.4, 0.35, 0.12, 0.13])
@@ -69,14 +69,14 @@ class Pictures:
         if not over_another_background:
             return image, alpha
         if (which, index) not in self._foregrounds:
-            from pymatting import estimate_foreground_ml
+            from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
             colours = estimate_foreground_ml(image.astype(np.float64), alpha.astype(np.float64))
             self._foregrounds[which, index] = np.clip(colours, 0, 1).astype(np.float32)
         return _over(self._foregrounds[which, index], alpha, self._background(rng)), alpha
 
     def _cutout(self, rng: np.random.Generator) -> tuple[Image, Alpha]:
-        paths = picture_files_of(self.cutouts[rng.integers(len(self.cutouts))])
+        paths = picture_files_of(self.cutouts[int(rng.integers(len(self.cutouts)))])
         colours, alpha = read_cutout(paths[self._pick(len(paths), rng)])
         side = min(alpha.shape)
         y, x = (int(rng.integers(n - side + 1)) for n in alpha.shape)

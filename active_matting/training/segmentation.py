@@ -1,6 +1,6 @@
 """Fit the perceptrons of `active_matting.segmenters`: what is foreground, and where the unknown band lies.
 
-python -m active_matting.training.segmentation --mattes photo-mattes --masks horses --backgrounds backgrounds --output out
+python -m active_matting.training.segmentation --mattes photo-mattes --backgrounds backgrounds --output out
 
 Each round a simulated user answers regions where the present perceptrons are most wrong, on pictures drawn at random;
 what the perceptrons saw and the truth are kept; then both are fitted anew to all that was kept. So they learn from the
@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -153,7 +154,7 @@ def fit(examples: Examples, hidden: Sequence[int], passes: int, seed: int) -> Pe
     generator = torch.Generator().manual_seed(seed)
     sizes = [x.shape[1], *hidden, y.shape[1]]
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layer = nn.Linear(before, after)
         with torch.no_grad():
             layer.weight.normal_(0, (2 / before) ** 0.5, generator=generator)
@@ -171,10 +172,9 @@ def fit(examples: Examples, hidden: Sequence[int], passes: int, seed: int) -> Pe
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-    weights, biases = zip(
-        *((layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in layers if hasattr(layer, "weight")),
-        strict=True,
-    )
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    weights = [layer.weight.detach().numpy() for layer in linear]
+    biases = [layer.bias.detach().numpy() for layer in linear]
     first = weights[0] / deviation
     return Perceptron((first, *weights[1:]), (biases[0] - first @ mean, *biases[1:]))
 
@@ -194,10 +194,8 @@ def train(
         edge = fit(kept[1], (48, 24), passes, seed)
         write_perceptron(output / cues.WEIGHTS.name, segmenter, cues.FEATURES)
         write_perceptron(output / band.WEIGHTS.name, edge, band.FEATURES)
-        unseen = Examples(), Examples()
-        check = _collect_many(
-            held_out, max(1, count // 5), segmenter, edge, unseen, np.random.default_rng(seed), "held out"
-        )
+        unseen, rng = (Examples(), Examples()), np.random.default_rng(seed)
+        check = _collect_many(held_out, max(1, count // 5), segmenter, edge, unseen, rng, "held out")
         report.append({"pictures": count, "rmse": errors, "held_out_rmse_after": check})
         write_json(output / "report.json", report)
 
