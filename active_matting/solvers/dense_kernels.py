@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 
 _PANEL = 32  # columns eliminated together
+_ROWS = 64  # rows divided together
 _TINY = 1e-14  # a pivot below this part of the diagonal is noise: nothing ties the pixel to a label
 _SUMS = {"reassoc", "contract", "nsz"}  # lets the compiler sum in vectors; in the same order each time
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def subtract_product(A: Array, B: Array, C: Array) -> None:
     """C -= A Bᵀ, for A (n, k), B (m, k), C (n, m)."""
     n, m = C.shape
@@ -30,7 +31,7 @@ def subtract_product(A: Array, B: Array, C: Array) -> None:
             C[i, j] -= _dot(A[i], B[j])
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def subtract_square(A: Array, packed: Array) -> None:
     """C -= A Aᵀ, for A (n, k) and the lower triangle of C, row after row."""
     n = len(A)
@@ -49,7 +50,7 @@ def subtract_square(A: Array, packed: Array) -> None:
             packed[at + j] -= _dot(A[i], A[j])
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS, inline="always")
 def _subtract_tile(A: Array, B: Array, C: Array) -> None:
     # Sixteen sums at once: for each two numbers loaded there are four products.
     a0, a1, a2, a3 = A[0], A[1], A[2], A[3]
@@ -93,7 +94,7 @@ def _subtract_tile(A: Array, B: Array, C: Array) -> None:
     C[3, 3] -= c33
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def _dot(a: Array, b: Array) -> float:
     total = 0.0
     for k in range(len(a)):
@@ -101,28 +102,44 @@ def _dot(a: Array, b: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
-def eliminate(P: Array, diagonal: Array, work: Array) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def eliminate(P: Array, diagonal: Array) -> None:
     """Turn the first columns of a matrix, (rows, own), rows ≥ own, into those of its Cholesky factor.
 
-    diagonal: (own,) what pivots are compared with; work: at least rows · 32 numbers.
+    diagonal: (own,) what pivots are compared with: one that is noise becomes the diagonal itself, or 1.
     """
-    rows, own = P.shape
-    inverse = np.empty((_PANEL, _PANEL))
+    own = P.shape[1]
     for start in range(0, own, _PANEL):
         stop = min(start + _PANEL, own)
-        width = stop - start
-        block = P[start:stop, start:stop]
         subtract_product(P[start:, :start], P[start:stop, :start], P[start:, start:stop])
-        _cholesky(block, diagonal[start:stop])
-        _invert_negative(block, inverse[:width, :width])
-        below = work[: (rows - stop) * width].reshape((rows - stop, width))
-        below[:] = P[stop:, start:stop]
-        P[stop:, start:stop] = 0
-        subtract_product(below, inverse[:width, :width], P[stop:, start:stop])
+        _cholesky(P[start:stop, start:stop], diagonal[start:stop])
+        _divide_panel(P[stop:, start:stop], P[start:stop, start:stop])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def divide_rows(B: Array, L: Array) -> None:
+    """B becomes B L⁻ᵀ, for B (n, m) and a lower triangle L (m, m)."""
+    m = len(L)
+    for start in range(0, m, _PANEL):
+        stop = min(start + _PANEL, m)
+        subtract_product(B[:, :start], L[start:stop, :start], B[:, start:stop])
+        _divide_panel(B[:, start:stop], L[start:stop, start:stop])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _divide_panel(B: Array, L: Array) -> None:
+    n, m = B.shape
+    inverse = np.empty((m, m))
+    _invert_negative(L, inverse)
+    before = np.empty((_ROWS, m))
+    for start in range(0, n, _ROWS):
+        rows = B[start : start + _ROWS]
+        before[: len(rows)] = rows
+        rows[:] = 0
+        subtract_product(before[: len(rows)], inverse, rows)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _cholesky(A: Array, diagonal: Array) -> None:
     n = len(A)
     column = np.empty(n)
@@ -143,7 +160,7 @@ def _cholesky(A: Array, diagonal: Array) -> None:
                 row[k] -= factor * column[k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _invert_negative(L: Array, inverse: Array) -> None:
     # -L⁻¹ of a lower triangle.
     inverse[:] = 0

@@ -30,7 +30,9 @@ class Dissection:
     strips: Integers  # (nodes, 4) the node's own pixels: the strip between its children, or all of a leaf
     children: Integers  # (nodes, 2), -1 for none
     first: Integers  # (nodes,) the first node below, or the node itself
+    parent: Integers  # (nodes,) -1 for the root
     depth: Integers  # (nodes,) 0 at the root
+    owner: Integers  # (H·W,) the node whose own a pixel is
     blocks: tuple[int, ...]  # roots of the largest subtrees of few pixels, in order; they cover all leaves
     upper: tuple[tuple[int, ...], ...]  # the nodes above the blocks, deepest level first, the root last
 
@@ -43,6 +45,14 @@ class Dissection:
     def ring(self) -> Integers:
         """How many pixels lie within reach around each node's rectangle, inside the image, (nodes,)."""
         return _area(self.around()) - _area(self.rectangles)
+
+    def below(self, node: int) -> Integers:
+        """The node and all below it, children before parents."""
+        return np.arange(self.first[node], node + 1)
+
+    def above(self) -> Integers:
+        """The nodes above the blocks, parents before children."""
+        return np.array([node for level in reversed(self.upper) for node in level], dtype=np.int64)
 
     def around(self) -> Integers:
         """The nodes' rectangles with all pixels within reach, (nodes, 4): what a node's factor depends on."""
@@ -76,6 +86,9 @@ def dissect(h: int, w: int, reach: int) -> Dissection:
     parent = np.full(len(nodes), -1)
     parent[children[inner]] = inner[:, None]
     is_block = is_small & ((parent < 0) | is_upper[parent])
+    owner = np.empty((h, w), dtype=np.int64)
+    for node, (top, left, bottom, right) in enumerate(strips.tolist()):
+        owner[top:bottom, left:right] = node
     levels = [np.flatnonzero(is_upper & (depth == d)) for d in range(int(depth[is_upper].max(initial=-1)), -1, -1)]
     return Dissection(
         (h, w),
@@ -84,7 +97,9 @@ def dissect(h: int, w: int, reach: int) -> Dissection:
         strips,
         children,
         first,
+        parent,
         depth,
+        owner.ravel(),
         tuple(np.flatnonzero(is_block).tolist()),
         tuple(tuple(level.tolist()) for level in levels),
     )

@@ -24,13 +24,13 @@ Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = tuple[Array, ...]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def factorise(nodes: Array, tree: Arrays, reach: int, stencil: Array, labels: Array, store: Arrays) -> None:
     """Factorise the fronts of `nodes`, children before parents."""
-    factor, factor_at, kept, kept_at, passing, passing_at, place, work = store
+    factor, factor_at, kept, kept_at, passing, passing_at, place = store
     strips, rectangles, children = tree
-    pixels = _room_for_pixels(nodes, tree, reach)
-    spot = _room_for_pixels(nodes, tree, reach)
+    pixels = room_for_pixels(nodes, tree, reach)
+    spot = room_for_pixels(nodes, tree, reach)
     for node in nodes:
         own, ring = front_pixels(strips[node], rectangles[node], reach, labels, pixels)
         rows = own + ring + 1
@@ -51,11 +51,11 @@ def factorise(nodes: Array, tree: Arrays, reach: int, stencil: Array, labels: Ar
         for i in range(rows - 1):
             place[pixels[i]] = -1
         if own > 0:
-            eliminate(P, stencil[pixels[:own], stencil.shape[1] // 2], work)
+            eliminate(P, stencil[pixels[:own], stencil.shape[1] // 2])
             subtract_square(P[own:], U)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def front_pixels(strip: Array, rectangle: Array, reach: int, labels: Array, pixels: Array) -> tuple[int, int]:
     """List the unknown own and ring pixels of a node; returns how many of either."""
     h, w = labels.shape
@@ -80,8 +80,9 @@ def front_pixels(strip: Array, rectangle: Array, reach: int, labels: Array, pixe
     return own, n - own
 
 
-@njit(cache=True, nogil=True)
-def _room_for_pixels(nodes: Array, tree: Arrays, reach: int) -> Array:
+@njit(cache=True, nogil=True, error_model="numpy")
+def room_for_pixels(nodes: Array, tree: Arrays, reach: int) -> Array:
+    """An array that holds the pixels of any of the nodes' fronts, or of their children's, and one more."""
     strips, rectangles, children = tree
     most = 1
     for node in nodes:
@@ -94,7 +95,7 @@ def _room_for_pixels(nodes: Array, tree: Arrays, reach: int) -> Array:
     return np.empty(most, dtype=np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _update(node: int, ring: int, kept: Array, kept_at: Array, passing: Array, passing_at: Array) -> Array:
     size = (ring + 1) * (ring + 2) // 2
     if kept_at[node] >= 0:
@@ -102,7 +103,7 @@ def _update(node: int, ring: int, kept: Array, kept_at: Array, passing: Array, p
     return passing[passing_at[node] : passing_at[node] + size]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _assemble(stencil: Array, labels: Array, reach: int, pixels: Array, place: Array, P: Array) -> None:
     # Entries between own pixels and own or ring pixels; those to known neighbours go to the right-hand side.
     h, w = labels.shape
@@ -124,7 +125,7 @@ def _assemble(stencil: Array, labels: Array, reach: int, pixels: Array, place: A
         P[rows - 1, j] += right
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _extend(update: Array, spot: Array, P: Array, U: Array) -> None:
     # Add a child's update, whose row a belongs to row spot[a] of this front.
     own = P.shape[1]
@@ -140,13 +141,13 @@ def _extend(update: Array, spot: Array, P: Array, U: Array) -> None:
         at += a + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def substitute_back(
     nodes: Array, tree: Arrays, reach: int, labels: Array, factor: Array, factor_at: Array, x: Array
 ) -> None:
     """Solve for the own pixels of `nodes`, parents before children; `x`, flat, holds those of the nodes above."""
     strips, rectangles, _ = tree
-    pixels = _room_for_pixels(nodes, tree, reach)
+    pixels = room_for_pixels(nodes, tree, reach)
     rest = np.empty(len(pixels))
     for node in nodes:
         own, ring = front_pixels(strips[node], rectangles[node], reach, labels, pixels)
