@@ -63,9 +63,9 @@ def constrain(
         for i in range(own + ring):
             place[room[i]] = -1
         P = values[at[node] : at[node] + (own + ring + 1) * own].reshape((own + ring + 1, own))
-        divide_rows(Y[:, :own], P[:own])
-        subtract_product(Y[:, :own], P[own : own + ring], Y[:, own:])
-        subtract_product(Y[:, :own], Y[:, :own], S[low:high, low:high])
+        divide_rows(Y, P[:own])
+        subtract_product(Y, P[own : own + ring], 0, own, Y, own)
+        subtract_product(Y, Y, 0, own, S[low:high], low)
         blocks[k] = Y
 
     # λ from S λ = x₀[C] - c.
@@ -122,7 +122,7 @@ def substitute_back_many(nodes: Array, tree: Arrays, reach: int, known: Array, f
                 Z[k, i] = X[k, pixels[i]]
         for start in range((own - 1) // 32 * 32, -1, -32):
             stop = min(start + 32, own)
-            subtract_product(Z[:, stop:], columns[start:stop, stop:], Z[:, start:stop])
+            subtract_product(Z, columns[start:stop], stop, n, Z, start)
             for k in range(len(X)):
                 z = Z[k]
                 for i in range(stop - 1, start - 1, -1):

@@ -79,7 +79,9 @@ def dissect(h: int, w: int, reach: int) -> Dissection:
         return len(nodes) - 1
 
     add((0, 0, h, w), 0)
-    rectangles, strips, children, first, depth = (np.array(column, dtype=np.int64) for column in zip(*nodes, strict=True))
+    rectangles, strips, children, first, depth = (
+        np.array(column, dtype=np.int64) for column in zip(*nodes, strict=True)
+    )
     is_small = (_area(rectangles) <= _BLOCK_PIXELS) | (children[:, 0] < 0)
     is_upper = ~is_small
     inner = np.flatnonzero(children[:, 0] >= 0)

@@ -71,8 +71,8 @@ def _solve_bordered(
         order = np.argsort(tree.owner[constrained[index]], kind="stable")
         pixels, target = constrained[index][order], targets[index][order]
         wanted = base[pixels] - target
-        is_exact[index] = _PIVOT < constrain(
-            pixels, wanted, factor.kernel_tree, ways, tree.reach, known, arrays, place, x[index]
+        is_exact[index] = (
+            constrain(pixels, wanted, factor.kernel_tree, ways, tree.reach, known, arrays, place, x[index]) > _PIVOT
         )
 
     def substitute(nodes: Integers, _: None) -> None:

@@ -85,7 +85,7 @@ class GridFactor:
     def solve(self) -> Vector:
         """alpha - 1/2 of all pixels, flat, for the labels it was last moved to."""
         tree, known = self.tree, self.known
-        x = 0.5 * known.ravel()
+        x: Vector = known.ravel() * np.float64(0.5)
 
         def substitute(nodes: Integers, _: None) -> None:
             substitute_back(nodes, self.kernel_tree, tree.reach, known, self.values, self.at, x)
