@@ -18,7 +18,7 @@ from active_matting.solvers.candidate_kernels import constrain, substitute_back_
 from active_matting.solvers.dissection import Integers
 from active_matting.solvers.grid_factor import GridFactor, Known, Vector, over
 
-_AT_ONCE = 64  # maps whose solutions are substituted back together
+_AT_ONCE = 32  # maps whose solutions are substituted back together
 _EXACT = 1e-6  # how far constrained pixels may be off ...
 _PIVOT = 1e-10  # ... and how small a relative pivot of S may be, before a map is solved by itself
 
@@ -41,12 +41,16 @@ def solve_candidates(factor: GridFactor, known: Known, alphas: NDArray[np.float3
         return is_solved
     factor.move_to(common)
     base = factor.solve()
+    targets = [0.5 * labels.ravel()[pixels] for labels, pixels in zip(known, constrained, strict=True)]
     for start in range(0, len(usable), _AT_ONCE):
         chunk = usable[start : start + _AT_ONCE]
-        targets = [0.5 * known[index].ravel()[constrained[index]] for index in chunk]
-        x, is_exact = _solve_bordered(factor, base, [constrained[index] for index in chunk], targets)
-        alphas[chunk] = np.clip(x + 0.5, 0, 1).reshape(len(chunk), *common.shape)
-        is_solved[chunk] = is_exact
+        changes, is_accurate = _changes(factor, base, [(constrained[index], targets[index]) for index in chunk])
+        for index, change, accurate in zip(chunk, changes, is_accurate, strict=True):
+            x = np.subtract(base, change, out=change)
+            is_exact = (np.abs(x[constrained[index]] - targets[index]) <= _EXACT).all()
+            is_solved[index] = accurate and is_exact
+            x += 0.5
+            alphas[index] = np.clip(x, 0, 1, out=x).reshape(common.shape)
     return is_solved
 
 
@@ -57,32 +61,29 @@ def _constrained(labels: Known, common: Known, reach: int) -> Integers:
     return np.flatnonzero((labels != common) & (near_unknown != 0))
 
 
-def _solve_bordered(
-    factor: GridFactor, base: Vector, constrained: list[Integers], targets: list[Vector]
+def _changes(
+    factor: GridFactor, base: Vector, borders: list[tuple[Integers, Vector]]
 ) -> tuple[Vector, NDArray[np.bool_]]:
-    """alpha - 1/2 with the targets at the constrained pixels of each of N maps, (N, H·W); and which are exact."""
+    """`A⁻¹ E λ` for N maps' constrained pixels and their values of alpha - 1/2, (N, H·W); and which are accurate."""
     tree, known = factor.tree, factor.known
     ways = tree.parent, tree.first, tree.owner
     arrays = factor.values, factor.at
-    x = np.zeros((len(constrained), base.size))
-    is_exact = np.ones(len(constrained), dtype=bool)
+    changes = np.zeros((len(borders), base.size))
+    is_accurate = np.zeros(len(borders), dtype=bool)
 
     def carry(index: int, place: Integers) -> None:
-        order = np.argsort(tree.owner[constrained[index]], kind="stable")
-        pixels, target = constrained[index][order], targets[index][order]
-        wanted = base[pixels] - target
-        is_exact[index] = (
-            constrain(pixels, wanted, factor.kernel_tree, ways, tree.reach, known, arrays, place, x[index]) > _PIVOT
-        )
+        pixels, target = borders[index]
+        order = np.argsort(tree.owner[pixels], kind="stable")
+        wanted = (base[pixels] - target)[order]
+        change = changes[index]
+        pivot = constrain(pixels[order], wanted, factor.kernel_tree, ways, tree.reach, known, arrays, place, change)
+        is_accurate[index] = pivot > _PIVOT
 
     def substitute(nodes: Integers, _: None) -> None:
-        substitute_back_many(nodes, factor.kernel_tree, tree.reach, known, arrays, x)
+        substitute_back_many(nodes, factor.kernel_tree, tree.reach, known, arrays, changes)
 
     threads = numba.get_num_threads()
-    over(range(len(constrained)), carry, [np.full(base.size, -1) for _ in range(threads)])
+    over(range(len(borders)), carry, [np.full(base.size, -1) for _ in range(threads)])
     substitute(tree.above(), None)
     over([tree.below(block)[::-1] for block in tree.blocks], substitute, [None] * threads)
-    np.subtract(base, x, out=x)
-    for row, pixels, target in zip(range(len(x)), constrained, targets, strict=True):
-        is_exact[row] &= bool((np.abs(x[row, pixels] - target) <= _EXACT).all())
-    return x, is_exact
+    return changes, is_accurate

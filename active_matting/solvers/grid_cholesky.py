@@ -8,8 +8,9 @@ factorisation::
     ring  [ L21   U     ]   the rest, what the node leaves for its parent to add up, lower triangle row after row
     right [ y     u   . ]
 
-`tree` is `(strips, rectangles, children)` of a `Dissection`. `labels` is int8 (H, W): ±1 known, 0 unknown. What is
-solved for is alpha - 1/2, so that known pixels are ±1/2 and pixels that nothing ties to a label are 0.
+`tree` is `(strips, rectangles, children)` of a `Dissection`, `matrix` is the stencil and its rows' sums. `labels` is
+int8 (H, W): ±1 known, 0 unknown. What is solved for is alpha - 1/2, so that known pixels are ±1/2, and pixels that
+nothing ties to a label are 0.
 """
 
 from typing import Any, TypeAlias
@@ -25,10 +26,11 @@ Arrays: TypeAlias = tuple[Array, ...]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def factorise(nodes: Array, tree: Arrays, reach: int, stencil: Array, labels: Array, store: Arrays) -> None:
+def factorise(nodes: Array, tree: Arrays, reach: int, matrix: Arrays, labels: Array, store: Arrays) -> None:
     """Factorise the fronts of `nodes`, children before parents."""
     factor, factor_at, kept, kept_at, passing, passing_at, place = store
     strips, rectangles, children = tree
+    stencil = matrix[0]
     pixels = room_for_pixels(nodes, tree, reach)
     spot = room_for_pixels(nodes, tree, reach)
     for node in nodes:
@@ -40,7 +42,7 @@ def factorise(nodes: Array, tree: Arrays, reach: int, stencil: Array, labels: Ar
         U = _update(node, ring, kept, kept_at, passing, passing_at)
         P[:] = 0
         U[:] = 0
-        _assemble(stencil, labels, reach, pixels, place, P)
+        _assemble(matrix, labels, reach, pixels, place, P)
         for child in children[node]:
             if child >= 0:
                 skip, count = front_pixels(strips[child], rectangles[child], reach, labels, spot)
@@ -104,14 +106,15 @@ def _update(node: int, ring: int, kept: Array, kept_at: Array, passing: Array, p
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _assemble(stencil: Array, labels: Array, reach: int, pixels: Array, place: Array, P: Array) -> None:
+def _assemble(matrix: Arrays, labels: Array, reach: int, pixels: Array, place: Array, P: Array) -> None:
     # Entries between own pixels and own or ring pixels; those to known neighbours go to the right-hand side.
+    stencil, sums = matrix
     h, w = labels.shape
     rows, own = P.shape
     side = 2 * reach + 1
     for j in range(own):
         y, x = pixels[j] // w, pixels[j] % w
-        right = 0.0
+        right = -0.5 * sums[pixels[j]]
         for dy in range(max(-reach, -y), min(reach, h - 1 - y) + 1):
             for dx in range(max(-reach, -x), min(reach, w - 1 - x) + 1):
                 value = stencil[pixels[j], (dy + reach) * side + dx + reach]

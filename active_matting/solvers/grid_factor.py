@@ -30,7 +30,7 @@ class GridFactor:
     """
 
     def __init__(self, stencil: NDArray[np.float64], tree: Dissection) -> None:
-        self.stencil = stencil
+        self.matrix = stencil, stencil.sum(axis=1)
         self.tree = tree
         self.kernel_tree = tree.strips, tree.rectangles, tree.children
         self.at, size = _places((tree.own + tree.ring + 1) * tree.own)
@@ -64,7 +64,7 @@ class GridFactor:
         def factorise_nodes(nodes: Integers, scratch: tuple[Vector, Integers]) -> None:
             passing, place = scratch
             store = self.values, self.at, self._kept, self._kept_at, passing, self._passing_at, place
-            factorise(nodes, self.kernel_tree, tree.reach, self.stencil, known, store)
+            factorise(nodes, self.kernel_tree, tree.reach, self.matrix, known, store)
 
         def is_stale(node: int) -> bool:
             top, left, bottom, right = self._around[node]

@@ -21,7 +21,7 @@ _TOLERANCE = 1e-9  # of what is left over in a pixel's equation, against its dia
 def prepare_grid(stencil: NDArray[np.float64], shape: tuple[int, int], reach: int) -> PreparedClassical:
     """A solver that minimises alphaᵀ L alpha with alpha 1 on foreground and 0 on background labels.
 
-    stencil: the symmetric `L`, whose rows sum to 0, as (H·W, (2 reach + 1)²): the ties of each pixel to those within
+    stencil: the symmetric `L` as (H·W, (2 reach + 1)²): the ties of each pixel to those within
     `reach` along either axis, row by row; 0 outside the image. With the known pixels K eliminated::
 
         L_U alpha_U = -R alpha_K        (Grady et al. 2005)
@@ -91,7 +91,7 @@ def _alpha(x: Vector, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 @njit(cache=True, nogil=True)
 def _residual(stencil: NDArray[Any], known: NDArray[Any], reach: int, x: NDArray[Any]) -> float:
-    # The largest of |(L x)_i| / L_ii over the unknown pixels i, or NaN.
+    # The largest of |(L alpha)_i| / L_ii, alpha = x + 1/2, over the unknown pixels i, or NaN.
     h, w = known.shape
     side = 2 * reach + 1
     worst = 0.0
@@ -105,7 +105,7 @@ def _residual(stencil: NDArray[Any], known: NDArray[Any], reach: int, x: NDArray
             for dy in range(max(-reach, -y), min(reach, h - 1 - y) + 1):
                 at, there = (dy + reach) * side + reach, i + dy * w
                 for dx in range(left, right + 1):
-                    total += stencil[i, at + dx] * x[there + dx]
+                    total += stencil[i, at + dx] * (x[there + dx] + 0.5)
             diagonal = stencil[i, reach * side + reach]
             share = abs(total) / diagonal if diagonal > 0 else abs(total)
             if not share <= worst:
