@@ -69,12 +69,15 @@ def constrain(
         blocks[k] = Y
 
     # λ from S λ = x₀[C] - c.
-    S[:m] *= -1
-    S[m] = wanted
-    diagonal = np.diag(S).copy()
+    diagonal = np.empty(m)
+    for i in range(m):
+        S[m, i] = wanted[i]
+        diagonal[i] = -S[i, i]
+        for j in range(m):
+            S[i, j] = -S[i, j]
     eliminate(S, diagonal)
     smallest = 1.0
-    weights = S[m].copy()
+    weights = S[m]
     for i in range(m - 1, -1, -1):
         smallest = min(smallest, S[i, i] ** 2 / diagonal[i])
         weights[i] /= S[i, i]

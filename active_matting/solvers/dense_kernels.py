@@ -1,7 +1,11 @@
 """Dense linear algebra for the fronts of `grid_cholesky`, row by row.
 
 Written out instead of calling BLAS: as fast for these sizes, and neither its threads, which bring small products to
-a halt on a busy machine, nor its choice of kernels touch the result.
+a halt on a busy machine, nor its choice of kernels touch the result. Numbers are moved one by one, because numba takes
+seconds to compile an assignment from slice to slice.
+
+Numba keeps compiled kernels and sees changes only in a kernel's own file: after a change here, save `grid_cholesky` and
+`candidate_kernels` too.
 """
 
 from typing import Any, TypeAlias
@@ -149,8 +153,9 @@ def _divide_panel(B: Array, start: int, inverse: Array) -> None:
         rows = B[top : top + _ROWS]
         for i in range(len(rows)):
             row = rows[i, start : start + width]
-            before[i, :width] = row
-            row[:] = 0
+            for j in range(width):
+                before[i, j] = row[j]
+                row[j] = 0
         subtract_product(before[: len(rows)], inverse, 0, width, rows, start)
 
 

@@ -85,5 +85,5 @@ def _changes(
     threads = numba.get_num_threads()
     over(range(len(borders)), carry, [np.full(base.size, -1) for _ in range(threads)])
     substitute(tree.above(), None)
-    over([tree.below(block)[::-1] for block in tree.blocks], substitute, [None] * threads)
+    over([tree.below(block)[::-1].copy() for block in tree.blocks], substitute, [None] * threads)
     return changes, is_accurate

@@ -91,7 +91,7 @@ class GridFactor:
             substitute_back(nodes, self.kernel_tree, tree.reach, known, self.values, self.at, x)
 
         substitute(tree.above(), None)
-        over([tree.below(block)[::-1] for block in tree.blocks], substitute, [None] * numba.get_num_threads())
+        over([tree.below(block)[::-1].copy() for block in tree.blocks], substitute, [None] * numba.get_num_threads())
         return x
 
     def _scratch(self) -> tuple[Vector, Integers]:
