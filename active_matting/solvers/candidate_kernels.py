@@ -68,22 +68,7 @@ def constrain(
         subtract_product(Y, Y, 0, own, S[low:high], low)
         blocks[k] = Y
 
-    # λ from S λ = x₀[C] - c.
-    diagonal = np.empty(m)
-    for i in range(m):
-        S[m, i] = wanted[i]
-        diagonal[i] = -S[i, i]
-        for j in range(m):
-            S[i, j] = -S[i, j]
-    eliminate(S, diagonal)
-    smallest = 1.0
-    weights = S[m]
-    for i in range(m - 1, -1, -1):
-        smallest = min(smallest, S[i, i] ** 2 / diagonal[i])
-        weights[i] /= S[i, i]
-        for j in range(i):
-            weights[j] -= S[i, j] * weights[i]
-
+    weights, smallest = _weights(S, wanted)
     for k in range(len(nodes)):
         node = nodes[k]
         own, ring = front_pixels(strips[node], rectangles[node], reach, known, room)
@@ -93,6 +78,26 @@ def constrain(
             for i in range(own):
                 change[room[i]] += weights[low + c] * Y[c, i]
     return smallest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weights(S: Array, wanted: Array) -> tuple[Array, float]:
+    # λ from S λ = x₀[C] - c, with -S in the first rows and room for one more; and S's smallest relative pivot.
+    m = len(wanted)
+    diagonal = np.empty(m)
+    for i in range(m):
+        S[m, i] = wanted[i]
+        diagonal[i] = -S[i, i]
+        for j in range(m):
+            S[i, j] = -S[i, j]
+    smallest = 0.0 if eliminate(S, diagonal) > 0 else 1.0
+    weights = S[m]
+    for i in range(m - 1, -1, -1):
+        smallest = min(smallest, S[i, i] ** 2 / diagonal[i])
+        weights[i] /= S[i, i]
+        for j in range(i):
+            weights[j] -= S[i, j] * weights[i]
+    return weights, smallest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

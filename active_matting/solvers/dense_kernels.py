@@ -117,19 +117,22 @@ def _dot(a: Array, b: Array) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def eliminate(P: Array, diagonal: Array) -> None:
+def eliminate(P: Array, diagonal: Array) -> int:
     """Turn the first columns of a matrix, (rows, own), rows ≥ own, into those of its Cholesky factor.
 
-    diagonal: (own,) what pivots are compared with: one that is noise becomes the diagonal itself, or 1.
+    diagonal: (own,) what pivots are compared with: one that is noise is replaced by the diagonal itself, or 1.
+    Returns how many were replaced.
     """
     own = P.shape[1]
+    replaced = 0
     inverse = np.empty((_PANEL, _PANEL))
     for start in range(0, own, _PANEL):
         stop = min(start + _PANEL, own)
         subtract_product(P[start:], P[start:stop], 0, start, P[start:], start)
-        _cholesky(P[start:stop], start, diagonal)
+        replaced += _cholesky(P[start:stop], start, diagonal)
         _invert_negative(P[start:stop], start, inverse)
         _divide_panel(P[stop:], start, inverse[: stop - start])
+    return replaced
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -160,14 +163,16 @@ def _divide_panel(B: Array, start: int, inverse: Array) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _cholesky(A: Array, start: int, diagonal: Array) -> None:
+def _cholesky(A: Array, start: int, diagonal: Array) -> int:
     # Of the square block of A, whole rows, from column `start` on.
     n = len(A)
+    replaced = 0
     column = np.empty(n)
     for j in range(n):
         pivot, whole = A[j, start + j], diagonal[start + j]
         if not pivot > _TINY * whole:
             pivot = whole if whole > 0 else 1.0
+            replaced += 1
         root = np.sqrt(pivot)
         A[j, start + j] = root
         for i in range(j + 1, n):
@@ -179,6 +184,7 @@ def _cholesky(A: Array, start: int, diagonal: Array) -> None:
             row = A[i, start : start + n]
             for k in range(j + 1, i + 1):
                 row[k] -= factor * column[k]
+    return replaced
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

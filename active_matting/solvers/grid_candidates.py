@@ -40,6 +40,8 @@ def solve_candidates(factor: GridFactor, known: Known, alphas: NDArray[np.float3
     if len(usable) < 2:
         return is_solved
     factor.move_to(common)
+    if factor.replaced.any():  # a part without labels: a map that has some there needs another factor
+        return is_solved
     base = factor.solve()
     targets = [0.5 * labels.ravel()[pixels] for labels, pixels in zip(known, constrained, strict=True)]
     for start in range(0, len(usable), _AT_ONCE):

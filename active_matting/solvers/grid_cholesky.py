@@ -28,7 +28,7 @@ Arrays: TypeAlias = tuple[Array, ...]
 @njit(cache=True, nogil=True, error_model="numpy")
 def factorise(nodes: Array, tree: Arrays, reach: int, matrix: Arrays, labels: Array, store: Arrays) -> None:
     """Factorise the fronts of `nodes`, children before parents."""
-    factor, factor_at, kept, kept_at, passing, passing_at, place = store
+    factor, factor_at, kept, kept_at, passing, passing_at, place, replaced = store
     strips, rectangles, children = tree
     stencil = matrix[0]
     pixels = room_for_pixels(nodes, tree, reach)
@@ -52,8 +52,9 @@ def factorise(nodes: Array, tree: Arrays, reach: int, matrix: Arrays, labels: Ar
                 _extend(_update(child, count, kept, kept_at, passing, passing_at), spot[: count + 1], P, U)
         for i in range(rows - 1):
             place[pixels[i]] = -1
+        replaced[node] = 0
         if own > 0:
-            eliminate(P, stencil[pixels[:own], stencil.shape[1] // 2])
+            replaced[node] = eliminate(P, stencil[pixels[:own], stencil.shape[1] // 2])
             subtract_square(P[own:], U)
 
 
@@ -156,7 +157,8 @@ def substitute_back(
         own, ring = front_pixels(strips[node], rectangles[node], reach, labels, pixels)
         rows = own + ring + 1
         P = factor[factor_at[node] : factor_at[node] + rows * own].reshape((rows, own))
-        rest[:own] = P[rows - 1]
+        for j in range(own):
+            rest[j] = P[rows - 1, j]
         for i in range(rows - 2, -1, -1):
             if i < own:
                 rest[i] /= P[i, i]

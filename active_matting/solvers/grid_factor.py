@@ -35,6 +35,7 @@ class GridFactor:
         self.kernel_tree = tree.strips, tree.rectangles, tree.children
         self.at, size = _places((tree.own + tree.ring + 1) * tree.own)
         self.values = np.empty(size)  # room for all pixels unknown; memory is taken as it is used
+        self.replaced = np.zeros(len(self.at), dtype=np.int64)  # pivots that were noise, by node
         self._known: Known | None = None
         self._around = tree.around()
 
@@ -63,7 +64,8 @@ class GridFactor:
 
         def factorise_nodes(nodes: Integers, scratch: tuple[Vector, Integers]) -> None:
             passing, place = scratch
-            store = self.values, self.at, self._kept, self._kept_at, passing, self._passing_at, place
+            kept = self._kept, self._kept_at
+            store = self.values, self.at, *kept, passing, self._passing_at, place, self.replaced
             factorise(nodes, self.kernel_tree, tree.reach, self.matrix, known, store)
 
         def is_stale(node: int) -> bool:

@@ -271,12 +271,17 @@ def test_pixels_that_no_window_ties_to_a_label_are_undecided(shape: tuple[int, i
 
 def test_a_part_without_labels_is_undecided() -> None:
     image = np.zeros((12, 20, 3), dtype=np.float32)
-    image[:, 10:] = 1
+    image[:, 10:] = 1  # no step between the halves
     label_map = np.zeros((12, 20), dtype=np.int8)
     label_map[2, 2], label_map[9, 9] = 1, -1
     alpha = make_solver("random-walk", floor=0.0).prepare(image).solve(label_map).alpha
     np.testing.assert_allclose(alpha[:, 10:], 0.5, atol=1e-6)
     assert alpha[:, :10].std() > 0.05
+
+    prepared = make_solver("random-walk", floor=0.0).prepare(image)
+    there = np.stack([label_map, label_map])
+    there[0, 5, 15], there[1, 6, 16] = 1, -1
+    np.testing.assert_allclose(prepared.solve_many(there), one_by_one(prepared, there), atol=1e-5)
 
 
 def test_a_laplacian_that_is_not_finite_is_an_error_that_says_size_and_residual() -> None:
