@@ -31,6 +31,29 @@ def sum_windows(image: Image, radius: int, epsilon: float, fill_row: FillRow) ->
     return stencil.reshape(h * w, -1)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def whiten(X: NDArray[Any], ridge: float) -> None:
+    """X, (n, d), becomes X L⁻ᵀ with L Lᵀ = XᵀX + ridge: then X Xᵀ is what was X (XᵀX + ridge)⁻¹ Xᵀ.
+
+    By a Cholesky factor: where a window has but two colours, or only greys, determinants would cancel to nothing.
+    """
+    n, d = X.shape
+    L = np.empty((d, d))
+    for a in range(d):
+        for b in range(a + 1):
+            total = ridge if a == b else 0.0
+            for i in range(n):
+                total += X[i, a] * X[i, b]
+            for c in range(b):
+                total -= L[a, c] * L[b, c]
+            L[a, b] = np.sqrt(total) if a == b else total / L[b, b]
+    for i in range(n):
+        for a in range(d):
+            for b in range(a):
+                X[i, a] -= L[a, b] * X[i, b]
+            X[i, a] /= L[a, a]
+
+
 @njit(cache=True, nogil=True)
 def _add_row(matrices: NDArray[Any], top: int, size: int, stencil: NDArray[Any]) -> None:
     side = 2 * size - 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import PreparedClassical
 from active_matting.solvers.grid_laplacian import prepare_grid
-from active_matting.solvers.grid_windows import sum_windows
+from active_matting.solvers.grid_windows import sum_windows, whiten
 from active_matting.types import Image, check_image
 
 
@@ -41,31 +41,13 @@ def _fill_row(image: NDArray[Any], top: int, size: int, epsilon: float, out: NDA
     # (1 - F)ᵀ (1 - F), F = X (XᵀX + ε 1)⁻¹ Xᵀ, for the colours and a one, X (count, 4), of each window.
     count = size * size
     X = np.ones((count, 4))
-    L = np.zeros((4, 4))
     rest = np.empty((count, count))
     for left in range(len(out)):
         for i in range(count):
-            X[i, :3] = image[top + i // size, left + i % size]
+            for c in range(3):
+                X[i, c] = image[top + i // size, left + i % size, c]
             X[i, 3] = 1
-
-        # XᵀX + ε 1 = L Lᵀ, and X becomes X L⁻ᵀ: then F = X Xᵀ.
-        for a in range(4):
-            for b in range(a + 1):
-                total = epsilon if a == b else 0.0
-                for i in range(count):
-                    total += X[i, a] * X[i, b]
-                L[a, b] = total
-        for a in range(4):
-            for b in range(a + 1):
-                for c in range(b):
-                    L[a, b] -= L[a, c] * L[b, c]
-                L[a, b] = np.sqrt(L[a, a]) if a == b else L[a, b] / L[b, b]
-        for i in range(count):
-            for a in range(4):
-                for b in range(a):
-                    X[i, a] -= L[a, b] * X[i, b]
-                X[i, a] /= L[a, a]
-
+        whiten(X, epsilon)
         for i in range(count):
             for j in range(count):
                 rest[i, j] = -(X[i, 0] * X[j, 0] + X[i, 1] * X[j, 1] + X[i, 2] * X[j, 2] + X[i, 3] * X[j, 3])

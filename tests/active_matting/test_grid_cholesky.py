@@ -174,6 +174,26 @@ def test_stencils_are_the_laplacians_of_pymatting(radius: int) -> None:
         assert np.abs(difference.toarray()).max() < 1e-8  # lbdm loses as much where windows are smooth
 
 
+@pytest.mark.parametrize("kind", ["grey", "posterised", "two colours", "slope"])
+def test_images_of_few_colours_are_solved_directly_too(kind: str) -> None:
+    shape = (40, 40)
+    y, x = np.mgrid[:40, :40] / 40
+    image = {
+        "grey": np.repeat(made_up_image(shape)[0].mean(axis=2, keepdims=True), 3, axis=2),
+        "posterised": np.round(8 * made_up_image(shape)[0]) / 8,
+        "two colours": np.where((np.hypot(y - 0.5, x - 0.5) < 0.3)[..., None], [0.9, 0.5, 0.2], [0.1, 0.3, 0.6]),
+        "slope": np.stack([y, y, y], axis=2),
+    }[kind].astype(np.float32)
+    label_map = region_after_region(shape, 4, seed=1)[-1]
+    for name in ("closed-form", "random-walk"):
+        prepared = make_solver(name).prepare(image)
+        stencil, _, reach = stencil_of(prepared)
+        matrix = matrix_of(stencil, *shape, reach)
+        assert np.linalg.eigvalsh(matrix.toarray()).min() > -1e-13
+        expected = np.clip(solve_with_scipy(matrix, label_map), 0, 1)
+        np.testing.assert_allclose(prepared.solve(label_map).alpha, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_matte_is_the_same_to_the_last_bit_whatever_was_solved_before(threads: int) -> None:
     image, truth = hair(120)
