@@ -22,4 +22,4 @@ class FileError(ActiveMattingError, OSError):
 
 
 class ConvergenceError(ActiveMattingError, RuntimeError):
-    """An iterative solver gave up before it reached its tolerance."""
+    """A solution is not accurate: an iterative solver gave up, or rounding spoilt a direct one."""

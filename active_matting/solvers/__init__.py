@@ -26,7 +26,7 @@ def make_solver(name: str, **kwargs: Any) -> Solver:
     Raises `UnknownNameError` and `InvalidArgumentError`.
 
     >>> make_solver("closed-form", epsilon=1e-6)
-    ClosedForm(radius=1, epsilon=1e-06, tolerance=1e-07, max_iterations=10000)
+    ClosedForm(radius=1, epsilon=1e-06)
     """
     return cast(Solver, SOLVERS.make(name, **kwargs))
 

@@ -49,17 +49,22 @@ class Solver(Protocol):
 AlphaFromLabels: TypeAlias = Callable[[LabelMap, Matte | None], Matte]
 """A method's own part: labels with at least one foreground and one background pixel, previous → matte."""
 
+AlphasFromLabels: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.float32]]
+"""The same for many: labels (N, H, W), each with both, → alphas (N, H, W)."""
+
 
 @dataclass(frozen=True)
 class PreparedClassical:
     """A classical method behind the checks and the decisions that all of them share.
 
     Nothing labelled: alpha 0.5 everywhere. Only one of foreground and background labelled: labelled pixels
-    as told, the rest 0.5. Otherwise `method` is asked, and labelled pixels keep their value exactly.
+    as told, the rest 0.5. Otherwise `method` is asked, or `method_for_many` where there is one, and labelled pixels
+    keep their value exactly.
     """
 
     shape: tuple[int, int]
     method: AlphaFromLabels
+    method_for_many: AlphasFromLabels | None = None
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
@@ -74,8 +79,20 @@ class PreparedClassical:
         return matte
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
-        """See `PreparedSolver.solve_many`: one solve after the other."""
+        """See `PreparedSolver.solve_many`: one solve after the other, unless the method knows better."""
         alphas = np.empty((len(label_maps), *self.shape), dtype=np.float32)
-        for alpha, label_map in zip(alphas, label_maps, strict=True):
-            alpha[:] = self.solve(label_map).alpha
+        if self.method_for_many is None:
+            for alpha, label_map in zip(alphas, label_maps, strict=True):
+                alpha[:] = self.solve(label_map).alpha
+            return alphas
+        labels = np.empty(alphas.shape, dtype=np.int8)
+        for row, label_map in zip(labels, label_maps, strict=True):
+            row[:] = check_label_map(label_map, self.shape)
+        is_foreground, is_background = labels == Label.FOREGROUND, labels == Label.BACKGROUND
+        has_both = is_foreground.any(axis=(1, 2)) & is_background.any(axis=(1, 2))
+        alphas[~has_both] = 0.5
+        if has_both.any():
+            alphas[has_both] = self.method_for_many(labels[has_both])
+        alphas[is_foreground] = 1
+        alphas[is_background] = 0
         return alphas

@@ -1,15 +1,14 @@
 """Random-walk matting."""
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
-import scipy.sparse
+from numpy.typing import NDArray
 
+from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import PreparedClassical
-from active_matting.solvers.laplacian import laplacian_of_weights, solve_laplacian
+from active_matting.solvers.grid_laplacian import prepare_grid
 from active_matting.types import Image, check_image
 
 
@@ -17,41 +16,42 @@ from active_matting.types import Image, check_image
 class RandomWalk:
     """Alpha is the chance that a walk, slow across edges, first meets foreground (Grady et al. 2005, eq. 4).
 
-    A step between neighbours whose colours differ by d has weight exp(-(d / sigma)²). Raises `ConvergenceError` when
-    solving takes more than `max_iterations`.
+    A step between neighbours whose colours differ by d has weight exp(-(d / sigma)²). Solved directly, as closed-form
+    matting is; raises `ConvergenceError` where rounding spoils the solution.
     """
 
     radius: int = 1  # a step reaches (2 radius + 1)² - 1 neighbours
     sigma: float = 0.033  # the Euclidean colour difference, in [0, √3], that makes a step unlikely
     floor: float = 1e-6  # added to every weight, so that no pixel is cut off
-    tolerance: float = 1e-9  # of the residual, relative; 1e-7 can leave alpha off by 2e-3
-    max_iterations: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.radius < 1 or not self.sigma > 0 or not self.floor >= 0:
+            raise InvalidArgumentError(
+                f"radius must be at least 1, sigma positive and floor not negative, "
+                f"got {self.radius}, {self.sigma} and {self.floor}"
+            )
 
     def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
-        from pymatting.preconditioner.ichol import ichol
-
         image = check_image(image)
-        laplacian = laplacian_of_weights(self._weights(image))
-        method = partial(solve_laplacian, laplacian, ichol, self.tolerance, self.max_iterations)
-        return PreparedClassical(image.shape[:2], method)
+        return prepare_grid(self._laplacian(image), image.shape[:2], self.radius)
 
-    def _weights(self, image: Image) -> Any:
-        """Symmetric sparse `(H·W, H·W)` weights of the steps."""
-        height, width = image.shape[:2]
-        pixel = np.arange(height * width).reshape(height, width)
-        reach = range(-self.radius, self.radius + 1)
-        rows, columns, weights = [], [], []
-        for dy, dx in ((dy, dx) for dy, dx in product(reach, reach) if (dy, dx) > (0, 0)):  # each pair once
-            here, there = _overlap(height, width, dy, dx)
+    def _laplacian(self, image: Image) -> NDArray[np.float64]:
+        """`D - W` of the steps' weights `W`, as a stencil (H·W, (2 radius + 1)²)."""
+        h, w = image.shape[:2]
+        side = 2 * self.radius + 1
+        stencil = np.zeros((h, w, side, side))
+        centre = stencil[:, :, self.radius, self.radius]
+        for y, x in product(range(side), repeat=2):
+            dy, dx = y - self.radius, x - self.radius
+            if (dy, dx) == (0, 0):
+                continue
+            here, there = _overlap(h, w, dy, dx)
             squared = np.sum((image[here].astype(np.float64) - image[there]) ** 2, axis=-1)
-            rows.append(pixel[here].ravel())
-            columns.append(pixel[there].ravel())
-            weights.append(self.floor + np.exp(-squared.ravel() / self.sigma**2))
-        upper = scipy.sparse.csr_matrix(
-            (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(pixel.size, pixel.size)
-        )
-        return upper + upper.T
+            weight = self.floor + np.exp(-squared / self.sigma**2)
+            stencil[(*here, y, x)] = -weight
+            centre[here] += weight
+        return stencil.reshape(h * w, -1)
 
 
 def _overlap(height: int, width: int, dy: int, dx: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

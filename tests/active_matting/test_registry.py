@@ -67,8 +67,7 @@ def test_an_unknown_keyword_is_refused_with_what_is_taken() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         make_solver("closed-form", epsilom=1e-6)
     assert str(caught.value) == (
-        "solver 'closed-form': got an unexpected keyword argument 'epsilom'; "
-        "it takes ['radius', 'epsilon', 'tolerance', 'max_iterations']"
+        "solver 'closed-form': got an unexpected keyword argument 'epsilom'; it takes ['radius', 'epsilon']"
     )
 
 
