@@ -1,5 +1,6 @@
 """Shared sampling: neighbouring pixels share the few foreground and background colours found along rays."""
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.shared_gathering import gather
+from active_matting.solvers.shared_gathering import gather, offer_arrays
 from active_matting.solvers.shared_refinement import refine
 from active_matting.solvers.shared_rows import (
     Frame,
@@ -20,9 +21,11 @@ from active_matting.solvers.shared_rows import (
     nearest_offsets,
     thread_count,
 )
-from active_matting.solvers.shared_sampling import cast_rays, expand
+from active_matting.solvers.shared_sampling import cast_rays, expand, met_arrays
 from active_matting.solvers.shared_smoothing import smooth, window_radius
 from active_matting.types import Image, LabelMap, check_image
+
+_WORTH_THREADS = 150 * 150  # pixels; starting threads costs more than they save on smaller images
 
 
 @dataclass(frozen=True)
@@ -106,21 +109,35 @@ def _margin(parameters: Shared) -> int:
     return max(reach, parameters.expansion_radius, window_radius(parameters.smoothing_neighbours), 1)
 
 
-@dataclass(frozen=True)
+class _Workspace:
+    """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic."""
+
+    def __init__(self, frame: Frame, parameters: Shared) -> None:
+        self.met = met_arrays(frame, parameters.rays, parameters.tile)
+        self.offers = offer_arrays(frame)
+        self.refined = frame.full(8, 0)
+        self.terms = frame.full(12, 0)
+
+
 class PreparedShared:
     """`Shared` for one image; see `PreparedSolver`."""
 
-    parameters: Shared
-    planes: _Planes
+    def __init__(self, parameters: Shared, planes: _Planes) -> None:
+        self._parameters, self._planes = parameters, planes
+        self._idle: deque[_Workspace] = deque()  # as many as ever solved at once
+
+    def __reduce__(self) -> tuple[type["PreparedShared"], tuple[Shared, _Planes]]:
+        return PreparedShared, (self._parameters, self._planes)
 
     @property
     def shape(self) -> tuple[int, int]:
         """The image's `(H, W)`."""
-        return self.planes.frame.h, self.planes.frame.w
+        return self._planes.frame.h, self._planes.frame.w
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
-        return self._solve_with(thread_count(), label_map)
+        h, w = self.shape
+        return self._solve_with(thread_count() if h * w >= _WORTH_THREADS else 1, label_map)
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`: threads take whole label maps rather than rows of one."""
@@ -129,31 +146,38 @@ class PreparedShared:
         def solve(i: int) -> None:
             alphas[i] = self._solve_with(1, label_maps[i]).alpha
 
-        threads = min(thread_count(), len(label_maps))
-        if threads < 2:
-            for i in range(len(label_maps)):
-                solve(i)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(solve, range(len(label_maps))):
-                    pass
+        with ThreadPoolExecutor(thread_count()) as pool:
+            for _ in pool.map(solve, range(len(label_maps))):
+                pass
         return alphas
 
     def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
-        method = partial(_solve, self.parameters, self.planes, threads)
-        return PreparedClassical(self.shape, method).solve(label_map)
+        try:
+            workspace = self._idle.pop()
+        except IndexError:
+            workspace = _Workspace(self._planes.frame, self._parameters)
+        method = partial(_solve, self._parameters, self._planes, workspace, threads)
+        matte = PreparedClassical(self.shape, method).solve(label_map)
+        self._idle.append(workspace)
+        return matte
 
 
 def _solve(
-    parameters: Shared, planes: _Planes, threads: int, label_map: LabelMap, previous: Matte | None
+    parameters: Shared,
+    planes: _Planes,
+    workspace: _Workspace,
+    threads: int,
+    label_map: LabelMap,
+    previous: Matte | None,
 ) -> Matte:
     p, frame, colour = parameters, planes.frame, planes.colour
+    met, offers, refined, terms = workspace.met, workspace.offers, workspace.refined, workspace.terms
     with Workers(threads) as workers:
         known = expand(frame, colour, label_map, p.expansion_radius, p.expansion_threshold, workers)
-        met = cast_rays(frame, planes.tensor, known, p.rays, p.tile, workers)
-        offered = gather(frame, colour, planes.samples, known, met, workers)
-        refined = refine(frame, colour, known, offered, p.refinement_neighbours, p.confidence_decay, workers)
-        return smooth(frame, colour, known, refined, p.smoothing_neighbours, p.confidence_decay, workers)
+        cast_rays(frame, planes.tensor, known, met, workers)
+        gather(frame, colour, planes.samples, known, met, offers, workers)
+        refine(frame, colour, known, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
+        return smooth(frame, colour, known, refined, p.smoothing_neighbours, p.confidence_decay, terms, workers)
 
 
 def _structure_tensor(image: Image) -> NDArray[np.float32]:

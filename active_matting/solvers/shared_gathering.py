@@ -3,6 +3,8 @@
 Where an axis has length 2, 0 is foreground, 1 background.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -10,26 +12,32 @@ from numpy.typing import NDArray
 from active_matting.solvers.shared_rows import Array, Arrays, Frame, Plane, Planes, Workers
 from active_matting.solvers.shared_sampling import Met
 
+Offers: TypeAlias = tuple[NDArray[np.float32], Planes]
+"""Pairs `(size, 8)`: foreground, background, the variance around either. And the same as lines in colour space, 7
+planes: background, the way to the foreground, one over that way's squared length."""
+
 _TINY = np.float32(1e-6)  # keeps quotients finite and an exact colour fit from hiding all else
 _FAR = np.float32(1e9)  # the background "colour" of pixels without a sample pair: never a good fit
 _LANES = 256  # pixels whose pairs are weighed at once
 
 
-def gather(
-    frame: Frame, colour: Planes, samples: NDArray[np.float32], known: Plane, met: Met, workers: Workers
-) -> tuple[NDArray[np.float32], Planes]:
-    """The best pair of samples of each unknown pixel, and the same as lines in colour space.
-
-    samples: `(h * w, 6)`: colour, variance, y, x. A pixel none of whose rays met a foreground sample takes the mean
-    of all of them, likewise for the background. Returns pairs, `(size, 8)`: foreground, background, both variances;
-    and lines, 7 planes: background, the way to the foreground, one over that way's squared length.
-    """
-    pairs = np.empty((frame.size, 8), dtype=np.float32)
+def offer_arrays(frame: Frame) -> Offers:
+    """What `gather` fills: pairs, and lines, which in the margin are far from any colour."""
     lines = frame.full(7, 0)
     lines[:3] = _FAR
+    return np.zeros((frame.size, 8), dtype=np.float32), lines
+
+
+def gather(
+    frame: Frame, colour: Planes, samples: NDArray[np.float32], known: Plane, met: Met, offers: Offers, workers: Workers
+) -> None:
+    """Fill `offers` with the best pair of samples of each unknown pixel.
+
+    samples: `(h * w, 6)`: colour, variance, y, x. A pixel none of whose rays met a foreground sample takes the mean
+    of all of them, likewise for the background.
+    """
     means = _means(frame.place, samples, known)
-    workers.over(_gather_rows, frame.h, frame.place, colour, samples, means, known, met, pairs, lines)
-    return pairs, lines
+    workers.over(_gather_rows, frame.h, frame.place, (colour, samples, means, known), met, offers)
 
 
 @njit(cache=True, nogil=True)
@@ -54,24 +62,26 @@ def _means(place: tuple[int, int, int, int], samples: Array, known: Array) -> Ar
 def _gather_rows(
     rows: tuple[int, int],
     place: tuple[int, int, int, int],
-    colour: Array,
-    samples: Array,
-    means: Array,
-    known: Array,
+    image: Arrays,
     met: Arrays,
-    pairs: Array,
-    lines: Array,
+    offers: Arrays,
 ) -> None:
-    h, w, first, pitch = place
+    (colour, samples, means, known), (pairs, lines) = image, offers
+    _, w, first, pitch = place
     rays = met[0].shape[0]
     around = np.zeros((9, 3, _LANES), dtype=np.float32)
     given = np.zeros((2, rays, 5, _LANES), dtype=np.float32)  # colour, variance, distance
     likely = np.zeros(_LANES, dtype=np.float32)
     scratch = np.zeros((6, _LANES), dtype=np.float32)
     chosen = np.zeros(_LANES, dtype=np.int32)
-    codes = np.empty(4 * w, dtype=np.int64)
+    codes = np.empty((4, w), dtype=np.int32)
     order = np.empty(4 * w, dtype=np.int64)
     for top in range(rows[0], rows[1], 4):
+        for y in range(top, min(top + 4, rows[1])):
+            for x in range(first + y * pitch, first + y * pitch + w):
+                if known[x] != 0:
+                    lines[0, x] = lines[1, x] = lines[2, x] = _FAR
+
         # Pixels with as many samples are weighed together: no time goes to pairs that are none.
         counts = _sort_pixels((top, min(top + 4, rows[1])), place, known, met[0], codes, order)
         begin = 0
@@ -82,7 +92,7 @@ def _gather_rows(
                 n = min(_LANES, end - begin)
                 places = order[begin : begin + n]
                 _load_pixels(places, place, colour, around)
-                _load_samples(places, w, samples, means, met, given, likely)
+                _load_samples(places, samples, means, met, given, likely)
                 _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
                 _keep(places, place, given, b_count, chosen, pairs, lines)
                 begin += n
@@ -92,35 +102,37 @@ def _gather_rows(
 def _sort_pixels(
     rows: tuple[int, int], place: tuple[int, int, int, int], known: Array, hits: Array, codes: Array, order: Array
 ) -> Array:
-    # The unknown pixels, y * w + x, by how many foreground and background samples they met.
+    # The unknown pixels, y << 32 | x, by how many foreground and background samples they met.
     _, w, first, pitch = place
     rays, tile = hits.shape[0], hits.shape[1]
     counts = np.zeros((rays + 1) ** 2, dtype=np.int64)
+    codes[:] = 0
+    for y in range(rows[0], rows[1]):
+        for tx in range(min(tile, w)):
+            code = codes[y - rows[0], tx::tile]
+            for ray in range(rays):
+                block = hits[ray, y % tile, tx]
+                f_hits, b_hits = block[0, y // tile], block[1, y // tile]
+                for column in range(len(code)):
+                    code[column] += (rays + 1) * (f_hits[column] >= 0) + (b_hits[column] >= 0)
+        for x in range(w):
+            if known[first + y * pitch + x] == 0:
+                counts[codes[y - rows[0], x]] += 1
+    ends = np.cumsum(counts) - counts
     for y in range(rows[0], rows[1]):
         for x in range(w):
-            i = (y - rows[0]) * w + x
-            codes[i] = -1
             if known[first + y * pitch + x] == 0:
-                f_count, b_count = 0, 0
-                for ray in range(rays):
-                    block = hits[ray, y % tile, x % tile]
-                    f_count += block[0, y // tile, x // tile] >= 0
-                    b_count += block[1, y // tile, x // tile] >= 0
-                codes[i] = f_count * (rays + 1) + b_count
-                counts[codes[i]] += 1
-    ends = np.cumsum(counts)
-    for i in range((rows[1] - rows[0]) * w - 1, -1, -1):
-        if codes[i] >= 0:
-            ends[codes[i]] -= 1
-            order[ends[codes[i]]] = rows[0] * w + i
+                code_here = codes[y - rows[0], x]
+                order[ends[code_here]] = y << 32 | x
+                ends[code_here] += 1
     return counts
 
 
 @njit(cache=True, nogil=True)
 def _load_pixels(places: Array, place: tuple[int, int, int, int], colour: Array, around: Array) -> None:
-    _, w, first, pitch = place
+    _, _, first, pitch = place
     for lane in range(len(places)):
-        at = first + places[lane] // w * pitch + places[lane] % w
+        at = first + (places[lane] >> 32) * pitch + (places[lane] & 0xFFFFFFFF)
         for k in range(9):
             to = at + (k // 3 - 1) * pitch + k % 3 - 1
             for c in range(3):
@@ -128,18 +140,18 @@ def _load_pixels(places: Array, place: tuple[int, int, int, int], colour: Array,
 
 
 @njit(cache=True, nogil=True)
-def _load_samples(
-    places: Array, w: int, samples: Array, means: Array, met: Arrays, given: Array, likely: Array
-) -> None:
+def _load_samples(places: Array, samples: Array, means: Array, met: Arrays, given: Array, likely: Array) -> None:
     hits, energies = met
     rays, tile = hits.shape[0], hits.shape[1]
+    row, column, ty, tx = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    least = np.empty(2, dtype=np.float32)
     for lane in range(len(places)):
-        y, x = places[lane] // w, places[lane] % w
-        ty, tx, row, column = y % tile, x % tile, y // tile, x // tile
-        f_least, b_least = np.float32(np.inf), np.float32(np.inf)
+        y, x = places[lane] >> 32, places[lane] & 0xFFFFFFFF
+        row, column = y // tile, x // tile
+        ty, tx = y - row * tile, x - column * tile
         for kind in range(2):
             count = 0
-            least = np.float32(np.inf)
+            least[kind] = np.inf
             for ray in range(rays):
                 hit = hits[ray, ty, tx, kind, row, column]
                 if hit >= 0:
@@ -147,22 +159,18 @@ def _load_samples(
                     for c in range(4):
                         given[kind, count, c, lane] = sample[c]
                     given[kind, count, 4, lane] = np.sqrt((sample[4] - y) ** 2 + (sample[5] - x) ** 2)
-                    least = min(least, energies[ray, ty, tx, kind, row, column])
+                    least[kind] = min(least[kind], energies[ray, ty, tx, kind, row, column])
                     count += 1
             if count == 0:
                 for c in range(4):
                     given[kind, 0, c, lane] = means[kind, c]
                 given[kind, 0, 4, lane] = 1
-            if kind == 0:
-                f_least = least
-            else:
-                b_least = least
 
         # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
-        if np.isinf(f_least) or np.isinf(b_least):
+        if np.isinf(least[0]) or np.isinf(least[1]):
             likely[lane] = 0.5
         else:
-            likely[lane] = (b_least + _TINY) / (f_least + b_least + 2 * _TINY)
+            likely[lane] = (least[1] + _TINY) / (least[0] + least[1] + 2 * _TINY)
 
 
 @njit(cache=True, nogil=True)
@@ -226,9 +234,9 @@ def _keep(
     pairs: Array,
     lines: Array,
 ) -> None:
-    _, w, first, pitch = place
+    _, _, first, pitch = place
     for lane in range(len(places)):
-        at = first + places[lane] // w * pitch + places[lane] % w
+        at = first + (places[lane] >> 32) * pitch + (places[lane] & 0xFFFFFFFF)
         f, b = given[0, chosen[lane] // b_count], given[1, chosen[lane] % b_count]
         square = _TINY
         for c in range(3):

@@ -2,8 +2,8 @@
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from active_matting.solvers.shared_gathering import Offers
 from active_matting.solvers.shared_rows import (
     Array,
     Arrays,
@@ -25,20 +25,17 @@ def refine(
     frame: Frame,
     colour: Planes,
     known: Plane,
-    offered: tuple[NDArray[np.float32], Planes],
+    offers: Offers,
     neighbours: int,
     decay: float,
+    refined: Planes,
     workers: Workers,
-) -> Planes:
-    """Foreground, background, alpha and confidence from the neighbours' best three pairs: 8 planes.
-
-    offered: pairs and lines as `gather` returns them.
-    """
-    refined = frame.full(8, 0)
+) -> None:
+    """Fill 8 planes with foreground, background, alpha and confidence from the neighbours' best three pairs."""
     offsets = chessboard_offsets(neighbours)
     shifts = offsets[:, 0] * frame.pitch + offsets[:, 1]
     buffer = run_buffer(frame.w)
-    given = colour, known, *offered, shifts
+    given = colour, known, *offers, shifts
     workers.over(_refine_rows, frame.h, frame.place, given, np.float32(decay), buffer, refined)
     return refined
 

@@ -25,9 +25,19 @@ def window_radius(neighbours: int) -> int:
 
 
 def smooth(
-    frame: Frame, colour: Planes, known: Plane, refined: Planes, neighbours: int, decay: float, workers: Workers
+    frame: Frame,
+    colour: Planes,
+    known: Plane,
+    refined: Planes,
+    neighbours: int,
+    decay: float,
+    terms: Planes,
+    workers: Workers,
 ) -> Matte:
-    """Smooth colours and alpha over the nearest pixels, weighted by confidence."""
+    """Smooth colours and alpha over the nearest pixels, weighted by confidence.
+
+    terms: 12 planes to work in, 0 in the margin.
+    """
     h, w = frame.h, frame.w
     alpha = np.empty((h, w), dtype=np.float32)
     foreground, background = np.empty((h, w, 3), dtype=np.float32), np.empty((h, w, 3), dtype=np.float32)
@@ -41,7 +51,6 @@ def smooth(
     line = np.exp(np.arange(-radius, radius + 1) ** 2 * falloff).astype(np.float32)
     disc = offsets[:, 0] * frame.pitch + offsets[:, 1], gauss, line
 
-    terms = frame.full(12, 0)
     workers.over(_term_rows, h, frame.place, known, refined, terms)
     given = colour, known, refined, terms
     matte = alpha, foreground, background
