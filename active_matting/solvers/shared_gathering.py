@@ -19,6 +19,8 @@ planes: background, the way to the foreground, one over that way's squared lengt
 _TINY = np.float32(1e-6)  # keeps quotients finite and an exact colour fit from hiding all else
 _FAR = np.float32(1e9)  # the background "colour" of pixels without a sample pair: never a good fit
 _LANES = 256  # pixels whose pairs are weighed at once
+_PITCH = _LANES + 16  # of their buffers: were it a power of two, they would drive each other out of the cache
+_TOGETHER = 16  # rows whose pixels are sorted together
 
 
 def offer_arrays(frame: Frame) -> Offers:
@@ -69,21 +71,21 @@ def _gather_rows(
     (colour, samples, means, known), (pairs, lines) = image, offers
     _, w, first, pitch = place
     rays = met[0].shape[0]
-    around = np.zeros((9, 3, _LANES), dtype=np.float32)
-    given = np.zeros((2, rays, 5, _LANES), dtype=np.float32)  # colour, variance, distance
-    likely = np.zeros(_LANES, dtype=np.float32)
-    scratch = np.zeros((6, _LANES), dtype=np.float32)
-    chosen = np.zeros(_LANES, dtype=np.int32)
-    codes = np.empty((4, w), dtype=np.int32)
-    order = np.empty(4 * w, dtype=np.int64)
-    for top in range(rows[0], rows[1], 4):
-        for y in range(top, min(top + 4, rows[1])):
+    around = np.zeros((9, 3, _PITCH), dtype=np.float32)
+    given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
+    likely = np.zeros(_PITCH, dtype=np.float32)
+    scratch = np.zeros((6, _PITCH), dtype=np.float32)
+    chosen = np.zeros(_PITCH, dtype=np.int32)
+    codes = np.empty((_TOGETHER, w), dtype=np.int32)
+    order = np.empty(_TOGETHER * w, dtype=np.int64)
+    for top in range(rows[0], rows[1], _TOGETHER):
+        for y in range(top, min(top + _TOGETHER, rows[1])):
             for x in range(first + y * pitch, first + y * pitch + w):
                 if known[x] != 0:
                     lines[0, x] = lines[1, x] = lines[2, x] = _FAR
 
         # Pixels with as many samples are weighed together: no time goes to pairs that are none.
-        counts = _sort_pixels((top, min(top + 4, rows[1])), place, known, met[0], codes, order)
+        counts = _sort_pixels((top, min(top + _TOGETHER, rows[1])), place, known, met[0], codes, order)
         begin = 0
         for code in range(len(counts)):
             f_count, b_count = max(code // (rays + 1), 1), max(code % (rays + 1), 1)
@@ -91,9 +93,12 @@ def _gather_rows(
             while begin < end:
                 n = min(_LANES, end - begin)
                 places = order[begin : begin + n]
-                _load_pixels(places, place, colour, around)
                 _load_samples(places, samples, means, met, given, likely)
-                _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
+                if f_count * b_count == 1:
+                    chosen[:n] = 0
+                else:
+                    _load_pixels(places, place, colour, around)
+                    _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
                 _keep(places, place, given, b_count, chosen, pairs, lines)
                 begin += n
 
@@ -120,11 +125,12 @@ def _sort_pixels(
                 counts[codes[y - rows[0], x]] += 1
     ends = np.cumsum(counts) - counts
     for y in range(rows[0], rows[1]):
-        for x in range(w):
-            if known[first + y * pitch + x] == 0:
-                code_here = codes[y - rows[0], x]
-                order[ends[code_here]] = y << 32 | x
-                ends[code_here] += 1
+        for tx in range(tile):  # in the order in which hits lie in memory
+            for x in range(tx, w, tile):
+                if known[first + y * pitch + x] == 0:
+                    code_here = codes[y - rows[0], x]
+                    order[ends[code_here]] = y << 32 | x
+                    ends[code_here] += 1
     return counts
 
 
@@ -142,29 +148,31 @@ def _load_pixels(places: Array, place: tuple[int, int, int, int], colour: Array,
 @njit(cache=True, nogil=True)
 def _load_samples(places: Array, samples: Array, means: Array, met: Arrays, given: Array, likely: Array) -> None:
     hits, energies = met
-    rays, tile = hits.shape[0], hits.shape[1]
-    row, column, ty, tx = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    rays, tile, rows, columns = hits.shape[0], hits.shape[1], hits.shape[4], hits.shape[5]
+    flat_hits, flat_energies = hits.ravel(), energies.ravel()
     least = np.empty(2, dtype=np.float32)
     for lane in range(len(places)):
         y, x = places[lane] >> 32, places[lane] & 0xFFFFFFFF
         row, column = y // tile, x // tile
-        ty, tx = y - row * tile, x - column * tile
+        block = 2 * ((y - row * tile) * tile + x - column * tile)
         for kind in range(2):
             count = 0
             least[kind] = np.inf
             for ray in range(rays):
-                hit = hits[ray, ty, tx, kind, row, column]
+                i = ((2 * ray * tile * tile + block + kind) * rows + row) * columns + column
+                hit = flat_hits[i]
                 if hit >= 0:
-                    sample = samples[hit]
+                    sample, slot = samples[hit], given[kind, count]
                     for c in range(4):
-                        given[kind, count, c, lane] = sample[c]
-                    given[kind, count, 4, lane] = np.sqrt((sample[4] - y) ** 2 + (sample[5] - x) ** 2)
-                    least[kind] = min(least[kind], energies[ray, ty, tx, kind, row, column])
+                        slot[c, lane] = sample[c]
+                    slot[4, lane] = (sample[4] - np.float32(y)) ** 2 + (sample[5] - np.float32(x)) ** 2
+                    least[kind] = min(least[kind], flat_energies[i])
                     count += 1
             if count == 0:
+                slot = given[kind, 0]
                 for c in range(4):
-                    given[kind, 0, c, lane] = means[kind, c]
-                given[kind, 0, 4, lane] = 1
+                    slot[c, lane] = means[kind, c]
+                slot[4, lane] = 1
 
         # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
         if np.isinf(least[0]) or np.isinf(least[1]):
@@ -188,8 +196,7 @@ def _choose(
             f_distance, b_distance = given[0, i, 4, :n], given[1, j, 4, :n]
             pair = np.int32(i * counts[1] + j)
             for x in range(n):
-                d2 = b_distance[x] * b_distance[x]
-                g = cost[x] * f_distance[x] * (d2 * d2)
+                g = cost[x] * np.sqrt(f_distance[x]) * (b_distance[x] * b_distance[x])
                 chosen[x] = pair if g < best[x] else chosen[x]
                 best[x] = min(g, best[x])
 
