@@ -17,9 +17,7 @@ Met: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]
 _TOGETHER = 8  # directions that share one pass over the image
 
 
-def expand(
-    frame: Frame, colour: Planes, label_map: LabelMap, radius: int, threshold: float, workers: Workers
-) -> Plane:
+def expand(frame: Frame, colour: Planes, label_map: LabelMap, radius: int, threshold: float, workers: Workers) -> Plane:
     """Give unknown pixels the label of the nearest labelled one of nearly their colour: 1, -1, 0.
 
     Pixels in a transition stay unknown: that they are not pure has been told.
@@ -221,14 +219,19 @@ def _sweep(
             if y % tile == tile_y:
                 row, n = y // tile, (w - tile_x + tile - 1) // tile
                 for kind in range(2):
-                    _look(tile_x, tile, total, met[i, kind, start : start + w], totals[i, 1 + kind, start : start + w],
-                          hits[block, kind, row, :n], energies[block, kind, row, :n])
+                    _look(
+                        tile_x,
+                        tile,
+                        total,
+                        met[i, kind, start : start + w],
+                        totals[i, 1 + kind, start : start + w],
+                        hits[block, kind, row, :n],
+                        energies[block, kind, row, :n],
+                    )
 
 
 @njit(cache=True, nogil=True)
-def _look(
-    first: int, tile: int, total: Array, hit: Array, total_there: Array, seen: Array, energy: Array
-) -> None:
+def _look(first: int, tile: int, total: Array, hit: Array, total_there: Array, seen: Array, energy: Array) -> None:
     for column in range(len(seen)):
         x = first + column * tile
         seen[column] = hit[x]

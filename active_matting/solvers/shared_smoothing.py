@@ -225,9 +225,7 @@ def _finish(at: int, n: int, colour: Array, refined: Array, sums: Array, decay: 
 
 
 @njit(cache=True, nogil=True)
-def _store(
-    y: int, start: int, at: int, n: int, known: Array, scratch: Array, sums: Array, matte: Arrays
-) -> None:
+def _store(y: int, start: int, at: int, n: int, known: Array, scratch: Array, sums: Array, matte: Arrays) -> None:
     alpha, foreground, background = matte
     for x in range(n):
         if known[at + x] == 0:
