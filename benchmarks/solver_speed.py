@@ -11,7 +11,8 @@ the pure ones, foreground and background in turn, each map the one before and on
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,28 +105,30 @@ def _measure(
     alpha: Alpha,
     trimap: LabelMap,
     repeats: int,
-    candidates: list[int],
+    candidates: Sequence[int],
     times: Times,
 ) -> None:
     """Time ours and pymatting's in turn, after one round that is not counted, as kernels are compiled in it."""
     label_maps = growing_label_maps(alpha, max(COUNTS) + 1)
     by_name = {f"{k} regions": label_maps[k] for k in COUNTS} | {"trimap": trimap}
     theirs = _pymatting(name)
+    exact = image.astype(np.float64)
     solver = make_solver(name)
     prepared = solver.prepare(image)
     prepared.solve(label_maps[2])
     prepared.solve_many(np.stack(label_maps[2:4]))
-    theirs(image.astype(np.float64), _as_trimap(trimap))
+    theirs(exact, _as_trimap(trimap))
     for _ in range(repeats):
-        _time(times, "prepare", lambda: solver.prepare(image))
+        _time(times, "prepare", partial(solver.prepare, image))
         for what, label_map in by_name.items():
-            _time(times, f"solve, {what}", lambda prepared=solver.prepare(image), to=label_map: prepared.solve(to))
-            _time(times, f"pymatting, {what}", lambda to=label_map: theirs(image.astype(np.float64), _as_trimap(to)))
+            fresh = solver.prepare(image)
+            _time(times, f"solve, {what}", partial(fresh.solve, label_map))
+            _time(times, f"pymatting, {what}", partial(theirs, exact, _as_trimap(label_map)))
         _time_next_solves(times, solver.prepare(image), label_maps)
     for n in candidates:
         many = _candidates(label_maps[10], n)
         for _ in range(repeats if n <= 16 else 1):
-            _time(times, f"solve_many of {n}", lambda to=many: prepared.solve_many(to), share=n)
+            _time(times, f"solve_many of {n}", partial(prepared.solve_many, many), share=n)
 
 
 def _time_next_solves(times: Times, prepared: PreparedSolver, label_maps: list[LabelMap]) -> None:
@@ -172,7 +175,7 @@ def _time(times: Times, what: str, call: Callable[[], Any], share: int = 1) -> N
     times.setdefault(what, []).append((time.perf_counter() - began) / share)
 
 
-def _table(times: Times, candidates: list[int]) -> str:
+def _table(times: Times, candidates: Sequence[int]) -> str:
     lines = [
         "| labels | ours, from scratch | one region more | pymatting | times faster from scratch | one region more |",
         "|---|---|---|---|---|---|",
@@ -184,8 +187,10 @@ def _table(times: Times, candidates: list[int]) -> str:
         cells += [_spread(following, 1e3) if following else "–"]
         cells += [_spread(theirs, 1e3) if theirs else "raises"]
         for mine in (ours, following):
-            comparable = theirs and mine and len(theirs) == len(mine) and labels != "1 regions"
-            cells += [_spread(np.divide(theirs, mine), 1) if comparable else "–"]
+            if theirs and mine and len(theirs) == len(mine) and labels != "1 regions":
+                cells.append(_spread(np.divide(theirs, mine), 1))
+            else:
+                cells.append("–")
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", f"Milliseconds, median (quartiles). prepare: {_spread(times['prepare'], 1e3)}."]
     for n in candidates:

@@ -141,6 +141,8 @@ class PreparedShared:
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`: threads take whole label maps rather than rows of one."""
+        if len(label_maps) == 1:
+            return self.solve(label_maps[0]).alpha[None]
         alphas = np.empty((len(label_maps), *self.shape), dtype=np.float32)
 
         def solve(i: int) -> None:
@@ -182,7 +184,7 @@ def _solve(
 
 def _structure_tensor(image: Image) -> NDArray[np.float32]:
     """Σ over channels of I_y², I_y I_x, I_x²: (3, H, W). A direction d has ‖∇I · d‖² = dᵀ T d."""
-    y, x = np.gradient(image, axis=(0, 1))
+    y, x = (np.gradient(image, axis=i) if image.shape[i] > 1 else np.zeros_like(image) for i in (0, 1))
     return np.stack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
 
 

@@ -1,5 +1,7 @@
 """Shared sampling's fourth stage: neighbours share their best pairs."""
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
 
@@ -15,6 +17,8 @@ from active_matting.solvers.shared_rows import (
     next_run,
     run_buffer,
 )
+
+_Number: TypeAlias = np.float32
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
 _NO_KEY = np.int32(0x7F7FFFFF)  # above every cost that can occur
@@ -37,7 +41,6 @@ def refine(
     buffer = run_buffer(frame.w)
     given = colour, known, *offers, shifts
     workers.over(_refine_rows, frame.h, frame.place, given, np.float32(decay), buffer, refined)
-    return refined
 
 
 @njit(cache=True, nogil=True)
@@ -190,8 +193,8 @@ def _refine_run(
 
 @njit(cache=True, nogil=True)
 def _project(
-    r: float, g: float, b: float, fr: float, fg: float, fb: float, br: float, bg: float, bb: float
-) -> tuple[float, float]:
+    r: _Number, g: _Number, b: _Number, fr: _Number, fg: _Number, fb: _Number, br: _Number, bg: _Number, bb: _Number
+) -> tuple[_Number, _Number]:
     # α̂ = (C - B)·(F - B) / ‖F - B‖² in [0, 1], and M² = ‖C - (α̂ F + (1 - α̂) B)‖².
     dr, dg, db = fr - br, fg - bg, fb - bb
     r, g, b = r - br, g - bg, b - bb

@@ -146,4 +146,5 @@ def nearest_offsets(count: int) -> NDArray[np.int64]:
 def chessboard_offsets(count: int) -> NDArray[np.int64]:
     """The nearest `count` of one colour of a chessboard: as dense to any side, and reaching further."""
     offsets = nearest_offsets(3 * count)
-    return offsets[offsets.sum(1) % 2 == 0][:count]
+    chosen: NDArray[np.int64] = offsets[offsets.sum(1) % 2 == 0][:count]
+    return chosen

@@ -22,7 +22,7 @@ def expand(frame: Frame, colour: Planes, label_map: LabelMap, radius: int, thres
 
     Pixels in a transition stay unknown: that they are not pure has been told.
     """
-    known = frame.full(1, 0)[0]
+    known: Plane = frame.full(1, 0)[0]
     inside = frame.inside(known)
     inside[:] = np.where(label_map == Label.TRANSITION, 0, label_map)
     if radius < 1:
@@ -34,7 +34,7 @@ def expand(frame: Frame, colour: Planes, label_map: LabelMap, radius: int, thres
     frame.inside(rest)[:] = (near == 0) | (label_map != Label.UNLABELLED)
     offsets = nearest_offsets(side * side)[1:]
     offsets = offsets[(offsets**2).sum(1) <= radius * radius]
-    expanded = known.copy()
+    expanded: Plane = known.copy()
     given = colour, known, rest, _extents(is_known)
     squared = np.float32(threshold * threshold)
     workers.over(_expand_rows, frame.h, frame.place, given, offsets, squared, expanded)
@@ -99,8 +99,8 @@ def cast_rays(frame: Frame, tensor: NDArray[np.float32], known: Plane, met: Met,
     """The first foreground and background pixel on each pixel's rays, and the energy of the way there.
 
     tensor: `(3, h, w)` without margins. Fills `met` with hits, int32, flat indices `y * w + x` or -1, and energies,
-    float32, the path integral of ‖∇I · d‖² [E_p]; both `(rays, tile, tile, 2, ⌈h / tile⌉, ⌈w / tile⌉)`: what pixel (y, x)
-    meets is at `[ray, y % tile, x % tile, kind, y // tile, x // tile]`, kind 0 foreground, 1 background, so that each
+    float32, the path integral of ‖∇I · d‖² [E_p]; both `(rays, tile, tile, 2, ⌈h / tile⌉, ⌈w / tile⌉)`: what pixel
+    (y, x) meets is at `[ray, y % tile, x % tile, kind, y // tile, x // tile]`, kind 0 foreground, 1 background: each
     direction has its own block. Undefined where a pixel is labelled.
     """
     labels = np.ascontiguousarray(frame.inside(known)).astype(np.int8)
@@ -146,8 +146,8 @@ def _directions(rays: int, tile: int) -> tuple[NDArray[np.float64], NDArray[np.i
     is_steep = abs(table[:, 1]) >= abs(table[:, 2])
     kind = 2 * is_steep + (np.where(is_steep, table[:, 1], table[:, 2]) > 0)
     order = np.argsort(kind, kind="stable")
-    parts = [part[[0, -1]] for k in range(4) for part in _split(np.flatnonzero(kind[order] == k))]
-    return table[order], np.array(parts) + [0, 1]
+    parts = [(part[0], part[-1] + 1) for k in range(4) for part in _split(np.flatnonzero(kind[order] == k))]
+    return table[order], np.array(parts)
 
 
 def _split(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -165,7 +165,7 @@ def _cast_parts(
     hits: Array,
     energies: Array,
 ) -> None:
-    h, w = upright[0].shape
+    w = upright[0].shape[1]
     for item in range(items[0], items[1]):
         part = table[parts[item, 0] : parts[item, 1]]
         if abs(part[0, 1]) >= abs(part[0, 2]):

@@ -195,7 +195,7 @@ def test_gathered_pair_has_the_least_cost_of_all_pairs(case: Any) -> None:
                 samples[-1] = [(image[of_kind].mean(0), result["variance"][of_kind].mean(), 1.0)]
         likely = (least[1] + 1e-6) / (sum(least) + 2e-6) if np.isfinite(least).all() else 0.5
         choices = [(f, b) for f in samples[0] for b in samples[1]]
-        f, b = min(choices, key=lambda pair: cost_of_pair(image, y, x, *pair, likely))
+        f, b = min(choices, key=lambda pair: cost_of_pair(image, y, x, pair[0], pair[1], likely))
         np.testing.assert_allclose(pairs[y, x], np.concatenate([f[0], b[0], [f[1], b[1]]]), atol=1e-5)
     assert fallbacks > 0
 
