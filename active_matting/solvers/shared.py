@@ -37,6 +37,10 @@ class Shared:
     along a few rays for foreground and background samples and keeps its best pair; it then averages the best
     three pairs among its neighbours' and its own; last, colours and alpha are smoothed by confidence.
 
+    Where few regions are labelled, most rays meet only one of foreground and background, or neither. The paper
+    does not say what then: here the mean of all labelled colours of that kind stands in, which is steadier than
+    one pixel's. Smoothing takes the sums that no difference of alphas weighs over a square rather than a disc.
+
     >>> image = np.zeros((8, 11, 3), dtype=np.float32)
     >>> image[:] = np.linspace(0, 1, 11, dtype=np.float32)[:, None]
     >>> label_map = np.zeros((8, 11), dtype=np.int8)
@@ -61,7 +65,8 @@ class Shared:
     """A pixel keeps its own colour as foreground if that is within this multiple of the variance around the
     samples, likewise as background [1]. On photographs of 400×400 pixels less is better than the paper's 1."""
     smoothing_neighbours: int = 50
-    """How many nearest pixels, itself included, are smoothed over [m = 100]."""
+    """How many nearest pixels, itself included, colours are smoothed over [m = 100]; alpha and confidence over
+    the square, of odd side, of about as many."""
     confidence_decay: float = 10
     """Confidence is exp(-decay · colour distance) [λ]."""
 

@@ -367,7 +367,7 @@ def label_maps_in_sequence(draw: st.DrawFn) -> list[LabelMap]:
     return label_maps
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(label_maps_in_sequence())
 def test_what_was_solved_before_leaves_no_trace(label_maps: list[LabelMap]) -> None:
     image, _ = small_case(6, (40, 37))
