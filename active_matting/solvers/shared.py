@@ -1,17 +1,31 @@
 """Shared sampling: neighbouring pixels share the few foreground and background colours found along rays."""
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.shared_refinement import refine, smooth
-from active_matting.solvers.shared_rows import Plane, Planes
-from active_matting.solvers.shared_sampling import cast_rays, expand, gather
+from active_matting.solvers.shared_gathering import gather, offer_arrays
+from active_matting.solvers.shared_refinement import refine
+from active_matting.solvers.shared_rows import (
+    Frame,
+    Planes,
+    Workers,
+    chessboard_offsets,
+    nearest_offsets,
+    thread_count,
+)
+from active_matting.solvers.shared_sampling import cast_rays, expand, met_arrays
+from active_matting.solvers.shared_smoothing import smooth, window_radius
 from active_matting.types import Image, LabelMap, check_image
+
+_WORTH_THREADS = 150 * 150  # pixels; starting threads costs more than they save on smaller images
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,10 @@ class Shared:
     paper's letters. Four stages: labels grow into pixels of nearly the same colour; each unknown pixel looks
     along a few rays for foreground and background samples and keeps its best pair; it then averages the best
     three pairs among its neighbours' and its own; last, colours and alpha are smoothed by confidence.
+
+    Where few regions are labelled, most rays meet only one of foreground and background, or neither. The paper
+    does not say what then: here the mean of all labelled colours of that kind stands in, which is steadier than
+    one pixel's. Smoothing takes the sums that no difference of alphas weighs over a square rather than a disc.
 
     >>> image = np.zeros((8, 11, 3), dtype=np.float32)
     >>> image[:] = np.linspace(0, 1, 11, dtype=np.float32)[:, None]
@@ -47,7 +65,8 @@ class Shared:
     """A pixel keeps its own colour as foreground if that is within this multiple of the variance around the
     samples, likewise as background [1]. On photographs of 400×400 pixels less is better than the paper's 1."""
     smoothing_neighbours: int = 50
-    """How many nearest pixels, itself included, are smoothed over [m = 100]."""
+    """How many nearest pixels, itself included, colours are smoothed over [m = 100]; alpha and confidence over
+    the square, of odd side, of about as many."""
     confidence_decay: float = 10
     """Confidence is exp(-decay · colour distance) [λ]."""
 
@@ -58,42 +77,126 @@ class Shared:
         if self.refinement_neighbours > 256:
             raise InvalidArgumentError(f"refinement_neighbours must be at most 256, got {self.refinement_neighbours}")
 
-    def prepare(self, image: Image) -> PreparedClassical:
+    def prepare(self, image: Image) -> "PreparedShared":
         """Do what depends on the image alone: planes, gradients, the local variance of colour."""
-        image = check_image(image).copy()
+        return PreparedShared(self, _Planes.of(self, check_image(image)))
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """An image as the stages want it."""
+
+    frame: Frame
+    colour: Planes
+    """In the frame."""
+    tensor: NDArray[np.float32]
+    """(3, h, w), see `_structure_tensor`."""
+    samples: NDArray[np.float32]
+    """(h * w, 6): colour, variance, y, x."""
+
+    @classmethod
+    def of(cls, parameters: Shared, image: Image) -> "_Planes":
         h, w = image.shape[:2]
-        colour = np.ascontiguousarray(image.transpose(2, 0, 1))  # (3, H, W)
-        variance = np.float32(self.variance_factor) * _colour_variance(image)
-        return PreparedClassical((h, w), partial(_solve, self, image, colour, _structure_tensor(image), variance))
+        frame = Frame(h, w, _margin(parameters))
+        y, x = np.indices((h, w), dtype=np.float32)
+        variance = np.float32(parameters.variance_factor) * _colour_variance(image)
+        samples = np.dstack([image, variance, y, x]).reshape(h * w, 6)
+        return cls(frame, frame.pad(image.transpose(2, 0, 1)), _structure_tensor(image), samples)
+
+
+def _margin(parameters: Shared) -> int:
+    """As far as any stage looks."""
+    offsets = (
+        chessboard_offsets(parameters.refinement_neighbours),
+        nearest_offsets(parameters.smoothing_neighbours),
+    )
+    reach = max(int(np.abs(o).max()) for o in offsets)
+    return max(reach, parameters.expansion_radius, window_radius(parameters.smoothing_neighbours), 1)
+
+
+class _Workspace:
+    """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic."""
+
+    def __init__(self, frame: Frame, parameters: Shared) -> None:
+        self.met = met_arrays(frame, parameters.rays, parameters.tile)
+        self.offers = offer_arrays(frame)
+        self.refined = frame.full(8, 0)
+        self.terms = frame.full(12, 0)
+
+
+class PreparedShared:
+    """`Shared` for one image; see `PreparedSolver`."""
+
+    def __init__(self, parameters: Shared, planes: _Planes) -> None:
+        self._parameters, self._planes = parameters, planes
+        self._idle: deque[_Workspace] = deque()  # as many as ever solved at once
+
+    def __reduce__(self) -> tuple[type["PreparedShared"], tuple[Shared, _Planes]]:
+        return PreparedShared, (self._parameters, self._planes)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The image's `(H, W)`."""
+        return self._planes.frame.h, self._planes.frame.w
+
+    def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
+        """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
+        h, w = self.shape
+        return self._solve_with(thread_count() if h * w >= _WORTH_THREADS else 1, label_map)
+
+    def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
+        """See `PreparedSolver.solve_many`: threads take whole label maps rather than rows of one."""
+        if len(label_maps) == 1:
+            return self.solve(label_maps[0]).alpha[None]
+        alphas = np.empty((len(label_maps), *self.shape), dtype=np.float32)
+
+        def solve(i: int) -> None:
+            alphas[i] = self._solve_with(1, label_maps[i]).alpha
+
+        with ThreadPoolExecutor(thread_count()) as pool:
+            for _ in pool.map(solve, range(len(label_maps))):
+                pass
+        return alphas
+
+    def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
+        try:
+            workspace = self._idle.pop()
+        except IndexError:
+            workspace = _Workspace(self._planes.frame, self._parameters)
+        method = partial(_solve, self._parameters, self._planes, workspace, threads)
+        matte = PreparedClassical(self.shape, method).solve(label_map)
+        self._idle.append(workspace)
+        return matte
 
 
 def _solve(
     parameters: Shared,
-    image: Image,
-    colour: Planes,
-    tensor: Planes,
-    variance: Plane,
+    planes: _Planes,
+    workspace: _Workspace,
+    threads: int,
     label_map: LabelMap,
     previous: Matte | None,
 ) -> Matte:
-    p = parameters
-    known = expand(colour, label_map, p.expansion_radius, p.expansion_threshold)
-    hits, energies = cast_rays(tensor, known, p.rays, p.tile)
-    pairs = gather(image, colour, variance, known, hits, energies)
-    refined = refine(image, colour, known, pairs, p.refinement_neighbours, p.confidence_decay)
-    return smooth(image, known, refined, p.smoothing_neighbours, p.confidence_decay)
+    p, frame, colour = parameters, planes.frame, planes.colour
+    met, offers, refined, terms = workspace.met, workspace.offers, workspace.refined, workspace.terms
+    with Workers(threads) as workers:
+        known = expand(frame, colour, label_map, p.expansion_radius, p.expansion_threshold, workers)
+        cast_rays(frame, planes.tensor, known, met, workers)
+        gather(frame, colour, planes.samples, known, met, offers, workers)
+        refine(frame, colour, known, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
+        return smooth(frame, colour, known, refined, p.smoothing_neighbours, p.confidence_decay, terms, workers)
 
 
-def _structure_tensor(image: Image) -> Planes:
+def _structure_tensor(image: Image) -> NDArray[np.float32]:
     """Σ over channels of I_y², I_y I_x, I_x²: (3, H, W). A direction d has ‖∇I · d‖² = dᵀ T d."""
-    y, x = np.gradient(image, axis=(0, 1))
+    y, x = (np.gradient(image, axis=i) if image.shape[i] > 1 else np.zeros_like(image) for i in (0, 1))
     return np.stack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
 
 
-def _colour_variance(image: Image) -> Plane:
+def _colour_variance(image: Image) -> NDArray[np.float32]:
     """Mean of ‖C_q - C_s‖² over the 5×5 pixels q around each pixel s, (H, W) [σ²]."""
     colour = image.astype(np.float64)  # the difference of squares below cancels
     mean, square = (cv2.blur(a, (5, 5), borderType=cv2.BORDER_REPLICATE) for a in (colour, colour**2))
     variance = (square - 2 * colour * mean + colour**2).sum(2)
-    result: Plane = np.maximum(variance, 0).astype(np.float32)
+    result: NDArray[np.float32] = np.maximum(variance, 0).astype(np.float32)
     return result

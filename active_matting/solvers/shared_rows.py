@@ -1,15 +1,17 @@
-"""What the kernels of shared sampling have in common: arrays, rows for threads, blocks of columns, near pixels.
+"""What the kernels of shared sampling have in common: planes in a margin, runs of pixels, rows for threads.
 
-A kernel works on `rows`, from the first to before the last, in blocks of columns. No kernel calls one of another
-file but `block_width`, and none reads another file's constants: numba keeps compiled kernels and sees changes
-only in a kernel's own file.
+A plane is flat and lies in a margin, so that a neighbour is a constant away and none needs a check. A kernel works on
+`rows`, from the first to before the last, in runs of pixels, a run rounded up to whole vectors. No kernel calls one
+of another file but `next_run`: numba keeps compiled kernels and sees changes only in a kernel's own file.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeAlias
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
 import numba
 import numpy as np
@@ -17,46 +19,118 @@ from numba import njit
 from numpy.typing import NDArray
 
 Plane: TypeAlias = NDArray[np.float32]
-"""(H, W): one number for each pixel."""
+"""(size,) of a frame: one number for each pixel, and for the margin."""
 
 Planes: TypeAlias = NDArray[np.float32]
-"""(n, H, W): one contiguous plane per quantity, so that kernels run along rows."""
-
-Labels: TypeAlias = NDArray[np.float32]
-"""(H, W): 1 foreground, -1 background, 0 unknown; floats like all that the kernels compare them with."""
+"""(n, size): one contiguous plane per quantity, so that kernels run along rows."""
 
 Array: TypeAlias = NDArray[Any]
 
 Arrays: TypeAlias = tuple[Array, ...]
-"""What belongs together, as one argument of a kernel."""
 
-Rows: TypeAlias = tuple[int, int]
-"""The first row a kernel works on, and the one after the last."""
-
-_BLOCK = 128  # columns a kernel works on at once: its buffers stay in the first-level cache
+_LANES = 16  # runs are multiples of it: no remainder is left for slower code
+_LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
+_GAP = 32  # pixels that need no work but are cheaper to take along than to part a run
 _CHUNK = 16  # rows a thread takes at once
 
 
-def over_rows(kernel: Callable[..., None], h: int, *arguments: Any) -> None:
-    """Call `kernel(rows, *arguments)` on chunks of rows, on numba's number of threads.
+@dataclass(frozen=True)
+class Frame:
+    """Where a pixel lies in a plane: (y, x) at `(margin + y) * pitch + margin + x`."""
+
+    h: int
+    w: int
+    margin: int
+
+    @property
+    def pitch(self) -> int:
+        """From one row to the next; behind the right margin is room for a run rounded up."""
+        return (self.w + 2 * self.margin + 2 * _LANES - 1) // _LANES * _LANES
+
+    @property
+    def size(self) -> int:
+        """Of a plane."""
+        return (self.h + 2 * self.margin) * self.pitch
+
+    @property
+    def place(self) -> tuple[int, int, int, int]:
+        """What kernels need: h, w, the first pixel's index and the pitch."""
+        return self.h, self.w, self.margin * self.pitch + self.margin, self.pitch
+
+    def full(self, n: int, value: float) -> Planes:
+        """`n` planes of one value."""
+        return np.full((n, self.size), value, dtype=np.float32)
+
+    def inside(self, planes: Array) -> Array:
+        """The planes without their margins, as a view `(..., h, w)`."""
+        deep = planes.reshape(*planes.shape[:-1], self.h + 2 * self.margin, self.pitch)
+        return deep[..., self.margin : self.margin + self.h, self.margin : self.margin + self.w]
+
+    def pad(self, planes: Array) -> Planes:
+        """Planes `(n, h, w)` with the pixels at the edge repeated over the margin."""
+        right = self.pitch - self.w - self.margin
+        widths = ((0, 0), (self.margin, self.margin), (self.margin, right))
+        return np.pad(planes, widths, mode="edge").reshape(len(planes), self.size).astype(np.float32, copy=False)
+
+
+class Workers:
+    """Threads for the rows of one solve, to be used in a `with` statement; one thread needs none.
 
     Plain threads around kernels that release the interpreter's lock, because numba's own threads allow
     neither concurrent callers nor a later fork with every threading layer.
     """
-    threads = numba.get_num_threads()
-    if threads == 1 or h <= _CHUNK:
-        kernel((0, h), *arguments)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(kernel, rows, *arguments) for rows in pairwise([*range(0, h, _CHUNK), h])]:
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def over(self, kernel: Callable[..., None], count: int, *arguments: Any, chunk: int = _CHUNK) -> None:
+        """Call `kernel(rows, *arguments)` on chunks of `count` rows, and wait for them."""
+        if self._pool is None or count <= chunk:
+            kernel((0, count), *arguments)
+            return
+        chunks = pairwise([*range(0, count, chunk), count])
+        for future in [self._pool.submit(kernel, rows, *arguments) for rows in chunks]:
             future.result()
 
 
+def thread_count() -> int:
+    """How many threads numba, and so this package, may use."""
+    count: int = numba.get_num_threads()
+    return count
+
+
 @njit(cache=True, nogil=True)
-def block_width(w: int) -> int:
-    """The width of equal blocks of at most `_BLOCK` columns."""
-    blocks = (w + _BLOCK - 1) // _BLOCK
-    return (w + blocks - 1) // blocks
+def next_run(todo: Array, row: int, x: int, w: int) -> tuple[int, int, int]:
+    """The next run of pixels, from `x` on, of the row that begins at index `row`, in which `todo` is 0.
+
+    Gives its first column, its last plus one, and its length in whole vectors; the first is w if there is none.
+    """
+    while x < w and todo[row + x] != 0:
+        x += 1
+    if x >= w:
+        return w, w, 0
+    last = x
+    for column in range(x, min(w, x + _LONGEST)):
+        if todo[row + column] == 0:
+            last = column
+        elif column - last >= _GAP:
+            break
+    return x, last + 1, (last + _LANES - x) // _LANES * _LANES
+
+
+def run_buffer(n: int) -> int:
+    """How long a buffer for runs of an image `n` pixels wide must be."""
+    return (min(n, _LONGEST) + _LANES - 1) // _LANES * _LANES
 
 
 @cache
@@ -66,3 +140,11 @@ def nearest_offsets(count: int) -> NDArray[np.int64]:
     y, x = (a.ravel() for a in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     order = np.lexsort((x, y, y * y + x * x))[:count]
     return np.stack([y[order], x[order]], axis=1)
+
+
+@cache
+def chessboard_offsets(count: int) -> NDArray[np.int64]:
+    """The nearest `count` of one colour of a chessboard: as dense to any side, and reaching further."""
+    offsets = nearest_offsets(3 * count)
+    chosen: NDArray[np.int64] = offsets[offsets.sum(1) % 2 == 0][:count]
+    return chosen

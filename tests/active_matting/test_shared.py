@@ -2,20 +2,25 @@
 
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pymatting.alpha.estimate_alpha_sm import estimate_alpha_sm
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.shared import Shared
-from active_matting.solvers.shared_refinement import refine, smooth
-from active_matting.solvers.shared_sampling import cast_rays, expand, gather
+from active_matting.solvers.shared_gathering import gather, offer_arrays
+from active_matting.solvers.shared_refinement import refine
+from active_matting.solvers.shared_rows import Workers
+from active_matting.solvers.shared_sampling import cast_rays, expand, met_arrays
+from active_matting.solvers.shared_smoothing import smooth, window_radius
 from active_matting.types import Alpha, Image, LabelMap
 
 Array = NDArray[Any]
@@ -34,17 +39,30 @@ def small_case(seed: int = 0, shape: tuple[int, int] = (16, 13)) -> tuple[Image,
     return image, label_map
 
 
-def stages(image: Image, label_map: LabelMap, solver: Shared) -> dict[str, Any]:
-    """What each stage makes of what the stage before it made."""
-    _, image, colour, tensor, variance = solver.prepare(image).method.args  # type: ignore[attr-defined]
-    known = expand(colour, label_map, solver.expansion_radius, solver.expansion_threshold)
-    hits, energies = cast_rays(tensor, known, solver.rays, solver.tile)
-    pairs = gather(image, colour, variance, known, hits, energies)
-    refined = refine(image, colour, known, pairs, solver.refinement_neighbours, solver.confidence_decay)
-    matte = smooth(image, known, refined, solver.smoothing_neighbours, solver.confidence_decay)
+def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) -> dict[str, Any]:
+    """What each stage makes of what the stage before it made, without margins."""
+    prepared = solver.prepare(image)
+    planes, frame = prepared._planes, prepared._planes.frame
+    h, w = label_map.shape
+    met, offers = met_arrays(frame, solver.rays, solver.tile), offer_arrays(frame)
+    refined, terms = frame.full(8, 0), frame.full(12, 0)
+    with Workers(threads) as workers:
+        known = expand(frame, planes.colour, label_map, solver.expansion_radius, solver.expansion_threshold, workers)
+        cast_rays(frame, planes.tensor, known, met, workers)
+        gather(frame, planes.colour, planes.samples, known, met, offers, workers)
+        refine(
+            frame, planes.colour, known, offers, solver.refinement_neighbours, solver.confidence_decay, refined, workers
+        )
+        matte = smooth(
+            frame, planes.colour, known, refined, solver.smoothing_neighbours, solver.confidence_decay, terms, workers
+        )
+    y, x = np.indices((h, w))
+    hits, energies = (a[:, y % solver.tile, x % solver.tile, :, y // solver.tile, x // solver.tile] for a in met)
     return {
-        "image": image, "tensor": tensor, "variance": variance, "known": known, "hits": hits, "energies": energies,
-        "pairs": pairs, "refined": refined, "matte": matte,
+        "image": image, "tensor": planes.tensor, "variance": planes.samples[:, 3].reshape(h, w),
+        "known": frame.inside(known), "hits": hits, "energies": energies,
+        "pairs": frame.inside(offers[0].T).transpose(1, 2, 0), "refined": frame.inside(refined).transpose(1, 2, 0),
+        "matte": matte,
     }  # fmt: skip
 
 
@@ -147,15 +165,16 @@ def test_rays_hit_the_first_labelled_pixel_and_sum_the_energy_before_it(case: An
                     assert result["energies"][y, x, ray, kind] == pytest.approx(energy[kind], abs=1e-5)
 
 
-def cost_of_pair(image: Array, y: int, x: int, f: tuple[int, int], b: tuple[int, int], likely: float) -> float:
+Sample = tuple[Array, float, float]  # colour, variance, distance
+
+
+def cost_of_pair(image: Array, y: int, x: int, f: Sample, b: Sample, likely: float) -> float:
     """g = N³ A² D_f D_b⁴."""
     h, w = image.shape[:2]
     around = [(np.clip(y + dy, 0, h - 1), np.clip(x + dx, 0, w - 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    fit = sum(project(image[q], image[f], image[b])[1] ** 2 for q in around)
-    alpha = project(image[y, x], image[f], image[b])[0]
-    agreement = likely + (1 - 2 * likely) * alpha
-    f_distance, b_distance = np.hypot(f[0] - y, f[1] - x), np.hypot(b[0] - y, b[1] - x)
-    return float((fit + 1e-6) ** 3 * (agreement + 1e-6) ** 2 * f_distance * b_distance**4)
+    fit = sum(project(image[q], f[0], b[0])[1] ** 2 for q in around)
+    agreement = likely + (1 - 2 * likely) * project(image[y, x], f[0], b[0])[0]
+    return float((fit + 1e-6) ** 3 * (agreement + 1e-6) ** 2 * f[2] * b[2] ** 4)
 
 
 def test_gathered_pair_has_the_least_cost_of_all_pairs(case: Any) -> None:
@@ -163,27 +182,21 @@ def test_gathered_pair_has_the_least_cost_of_all_pairs(case: Any) -> None:
     known, hits, energies, pairs = (result[k] for k in ("known", "hits", "energies", "pairs"))
     fallbacks = 0
     for y, x in unknown_pixels(known):
-        samples, least = [], []
+        samples: list[list[Sample]] = []
+        least = []
         for kind, label in enumerate((1, -1)):
             is_hit = hits[y, x, :, kind] >= 0
-            samples.append([divmod(int(q), known.shape[1]) for q in hits[y, x, is_hit, kind]])
+            places = [divmod(int(q), known.shape[1]) for q in hits[y, x, is_hit, kind]]
+            samples.append([(image[q], result["variance"][q], np.hypot(q[0] - y, q[1] - x)) for q in places])
             least.append(energies[y, x, is_hit, kind].min(initial=np.inf))
-            if not samples[-1]:
+            if not places:
                 fallbacks += 1
-                place = np.stack(np.nonzero(known == label), axis=1)
-                distances = np.linalg.norm(place - (y, x), axis=1)
-                given = pairs[y, x, 3 * kind : 3 * kind + 3]  # one of those that are nearest, whichever
-                alike = [
-                    tuple(q) for q, d in zip(place, distances, strict=True)
-                    if d <= 1.05 * distances.min() and np.allclose(image[tuple(q)], given, atol=1e-6)
-                ]  # fmt: skip
-                assert alike
-                samples[-1] = alike[:1]
+                of_kind = known == label
+                samples[-1] = [(image[of_kind].mean(0), result["variance"][of_kind].mean(), 1.0)]
         likely = (least[1] + 1e-6) / (sum(least) + 2e-6) if np.isfinite(least).all() else 0.5
-        costs = {(f, b): cost_of_pair(image, y, x, f, b, likely) for f in samples[0] for b in samples[1]}
-        f, b = min(costs, key=lambda pair: costs[pair])
-        expected = np.concatenate([image[f], image[b], [result["variance"][f], result["variance"][b]]])
-        np.testing.assert_allclose(pairs[y, x], expected, atol=1e-5)
+        choices = [(f, b) for f in samples[0] for b in samples[1]]
+        f, b = min(choices, key=lambda pair: cost_of_pair(image, y, x, pair[0], pair[1], likely))
+        np.testing.assert_allclose(pairs[y, x], np.concatenate([f[0], b[0], [f[1], b[1]]]), atol=1e-5)
     assert fallbacks > 0
 
 
@@ -223,13 +236,13 @@ def test_smoothing_weighs_by_confidence_distance_and_difference(case: Any) -> No
     image, _, solver, result = case
     known, refined, matte = result["known"], result["refined"].astype(np.float64), result["matte"]
     m = solver.smoothing_neighbours
+    radius = window_radius(m)
     for y, x in unknown_pixels(known):
         near = neighbours(known.shape, y, x, m, is_chessboard=False)
         foregrounds = np.array([refined[q][:3] for q in near])
         backgrounds = np.array([refined[q][3:6] for q in near])
         alphas, confidences = np.array([refined[q][6:8] for q in near]).T
         distances = np.array([np.hypot(q[0] - y, q[1] - x) for q in near])
-        is_known = np.array([known[q] != 0 for q in near])
         gauss = np.exp(-(distances**2) / (2 * m / (9 * np.pi)))
 
         weights = gauss * confidences * np.where(distances > 0, abs(alphas - refined[y, x, 6]), 1)
@@ -239,8 +252,15 @@ def test_smoothing_weighs_by_confidence_distance_and_difference(case: Any) -> No
         if (weights * (1 - alphas)).sum() > 0:
             background = (weights * (1 - alphas)) @ backgrounds / (weights * (1 - alphas)).sum()
 
+        # The rest is summed over the square of about as many pixels.
+        rows, columns = (slice(max(c - radius, 0), c + radius + 1) for c in (y, x))
+        square = refined[rows, columns].reshape(-1, 8)
+        is_known = (known[rows, columns] != 0).ravel()
+        qy, qx = (q[rows, columns].ravel() for q in np.indices(known.shape))
+        gauss = np.exp(-((qy - y) ** 2 + (qx - x) ** 2) / (2 * m / (9 * np.pi)))
+        alphas, confidences = square[:, 6], square[:, 7]
         mixed = confidences * alphas * (1 - alphas)
-        apart = (mixed * np.linalg.norm(foregrounds - backgrounds, axis=1)).sum()
+        apart = (mixed * np.linalg.norm(square[:, :3] - square[:, 3:6], axis=1)).sum()
         ratio = np.linalg.norm(foreground - background) * mixed.sum() / apart if apart > 0 else 1
         alpha, distance = project(image[y, x], foreground, background)
         confidence = min(1, ratio) * np.exp(-solver.confidence_decay * distance)
@@ -278,11 +298,15 @@ def test_two_flat_colours_are_told_apart_exactly() -> None:
     )
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (4, 90), (90, 4), (7, 300), (65, 33), (150, 17)])
+@pytest.mark.parametrize(
+    "shape", [(1, 2), (1, 40), (40, 1), (2, 2), (4, 90), (90, 4), (7, 300), (3, 1100), (65, 33), (150, 17)]
+)
 def test_any_shape_gives_a_fresh_matte_that_keeps_labels(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)
     label_map = np.zeros(shape, dtype=np.int8)
-    label_map[0, 0], label_map[-1, -1], label_map[-1, 0], label_map[0, -1] = 1, -1, 2, 1
+    if min(shape) > 3:
+        label_map[-1, 0], label_map[0, -1] = 2, 1
+    label_map[0, 0], label_map[-1, -1] = 1, -1
     prepared = Shared().prepare(image)
     matte = prepared.solve(label_map)
     assert matte.alpha.shape == shape
@@ -312,16 +336,67 @@ def test_turning_the_image_over_keeps_the_matte_close() -> None:
 
 
 def test_number_of_threads_does_not_matter() -> None:
-    image, label_map = small_case(2, (70, 61))
-    before = numba.get_num_threads()
-    alphas = []
-    try:
-        for threads in (1, min(2, before)):
-            numba.set_num_threads(threads)
-            alphas.append(Shared().prepare(image).solve(label_map).alpha)
-    finally:
-        numba.set_num_threads(before)
-    np.testing.assert_array_equal(alphas[0], alphas[1])
+    image, label_map = small_case(2, (170, 161))
+    one, two = (stages(image, label_map, Shared(), threads)["matte"] for threads in (1, 2))
+    for name in ("alpha", "foreground", "background"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+def test_many_solves_at_once_equal_single_ones_bit_by_bit() -> None:
+    image, label_map = small_case(5, (60, 51))
+    label_maps = np.stack([np.roll(label_map, (7 * i, 11 * i), axis=(0, 1)) for i in range(9)] + [0 * label_map])
+    prepared = Shared().prepare(image)
+    singly = [prepared.solve(one).alpha for one in label_maps]
+    np.testing.assert_array_equal(prepared.solve_many(label_maps), singly)
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(lambda one: prepared.solve(one).alpha, label_maps))
+    np.testing.assert_array_equal(at_once, singly)
+    assert prepared.solve_many(label_maps[:0]).shape == (0, 60, 51)
+
+
+@st.composite
+def label_maps_in_sequence(draw: st.DrawFn) -> list[LabelMap]:
+    """Regions of any label drawn one over the other, with returns to earlier maps."""
+    label_maps = [np.zeros((40, 37), dtype=np.int8)]
+    for _ in range(draw(st.integers(2, 6))):
+        if draw(st.integers(0, 4)) == 0:
+            label_maps.append(draw(st.sampled_from(label_maps)))
+        label_maps.append(label_maps[-1].copy())
+        y, x = draw(st.integers(0, 36)), draw(st.integers(0, 33))
+        label_maps[-1][y : y + 4, x : x + 4] = draw(st.sampled_from([1, -1, 2]))
+    return label_maps
+
+
+@settings(max_examples=15, deadline=None)
+@given(label_maps_in_sequence())
+def test_what_was_solved_before_leaves_no_trace(label_maps: list[LabelMap]) -> None:
+    image, _ = small_case(6, (40, 37))
+    prepared, matte = Shared().prepare(image), None
+    for label_map in label_maps:
+        matte = prepared.solve(label_map, previous=matte)
+        anew = Shared().prepare(image).solve(label_map)
+        np.testing.assert_array_equal(matte.alpha, anew.alpha)
+        assert np.isfinite(matte.alpha).all()
+
+
+def test_labels_never_grow_into_a_transition() -> None:
+    image = np.full((30, 30, 3), 0.5, dtype=np.float32)
+    label_map = np.zeros((30, 30), dtype=np.int8)
+    label_map[:5], label_map[-5:], label_map[8:14, 8:14] = 1, -1, 2
+    known = stages(image, label_map, Shared())["known"]
+    assert (known[label_map == 2] == 0).all()
+    assert (known[5:10][label_map[5:10] == 0] == 1).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_an_image_of_one_colour_has_a_finite_matte(value: float) -> None:
+    image = np.full((21, 34, 3), value, dtype=np.float32)
+    label_map = np.zeros((21, 34), dtype=np.int8)
+    label_map[0, 0], label_map[-1, -1] = 1, -1
+    matte = Shared().prepare(image).solve(label_map)
+    for array in (matte.alpha, matte.foreground, matte.background):
+        assert array is not None
+        assert np.isfinite(array).all()
 
 
 def test_same_labels_same_matte_also_after_pickling() -> None:

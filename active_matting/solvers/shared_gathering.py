@@ -1,0 +1,255 @@
+"""Shared sampling's third stage: of the samples its rays met, each unknown pixel keeps the best pair.
+
+Where an axis has length 2, 0 is foreground, 1 background.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from active_matting.solvers.shared_rows import Array, Arrays, Frame, Plane, Planes, Workers
+from active_matting.solvers.shared_sampling import Met
+
+Offers: TypeAlias = tuple[NDArray[np.float32], Planes]
+"""Pairs `(size, 8)`: foreground, background, the variance around either. And the same as lines in colour space, 7
+planes: background, the way to the foreground, one over that way's squared length."""
+
+_TINY = np.float32(1e-6)  # keeps quotients finite and an exact colour fit from hiding all else
+_FAR = np.float32(1e9)  # the background "colour" of pixels without a sample pair: never a good fit
+_LANES = 256  # pixels whose pairs are weighed at once
+_PITCH = _LANES + 16  # of their buffers: were it a power of two, they would drive each other out of the cache
+_TOGETHER = 16  # rows whose pixels are sorted together
+
+
+def offer_arrays(frame: Frame) -> Offers:
+    """What `gather` fills: pairs, and lines, which in the margin are far from any colour."""
+    lines = frame.full(7, 0)
+    lines[:3] = _FAR
+    return np.zeros((frame.size, 8), dtype=np.float32), lines
+
+
+def gather(
+    frame: Frame, colour: Planes, samples: NDArray[np.float32], known: Plane, met: Met, offers: Offers, workers: Workers
+) -> None:
+    """Fill `offers` with the best pair of samples of each unknown pixel.
+
+    samples: `(h * w, 6)`: colour, variance, y, x. A pixel none of whose rays met a foreground sample takes the mean
+    of all of them, likewise for the background.
+    """
+    means = _means(frame.place, samples, known)
+    workers.over(_gather_rows, frame.h, frame.place, (colour, samples, means, known), met, offers)
+
+
+@njit(cache=True, nogil=True)
+def _means(place: tuple[int, int, int, int], samples: Array, known: Array) -> Array:
+    h, w, first, pitch = place
+    sums = np.zeros((2, 6))
+    counts = np.zeros(2)
+    for y in range(h):
+        for x in range(w):
+            label = known[first + y * pitch + x]
+            if label != 0:
+                kind = 0 if label > 0 else 1
+                counts[kind] += 1
+                for c in range(4):
+                    sums[kind, c] += samples[y * w + x, c]
+    for kind in range(2):
+        sums[kind] /= counts[kind]
+    return sums.astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _gather_rows(
+    rows: tuple[int, int],
+    place: tuple[int, int, int, int],
+    image: Arrays,
+    met: Arrays,
+    offers: Arrays,
+) -> None:
+    (colour, samples, means, known), (pairs, lines) = image, offers
+    _, w, first, pitch = place
+    rays = met[0].shape[0]
+    around = np.zeros((9, 3, _PITCH), dtype=np.float32)
+    given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
+    likely = np.zeros(_PITCH, dtype=np.float32)
+    scratch = np.zeros((6, _PITCH), dtype=np.float32)
+    chosen = np.zeros(_PITCH, dtype=np.int32)
+    codes = np.empty((_TOGETHER, w), dtype=np.int32)
+    order = np.empty(_TOGETHER * w, dtype=np.int64)
+    for top in range(rows[0], rows[1], _TOGETHER):
+        for y in range(top, min(top + _TOGETHER, rows[1])):
+            for x in range(first + y * pitch, first + y * pitch + w):
+                if known[x] != 0:
+                    lines[0, x] = lines[1, x] = lines[2, x] = _FAR
+
+        # Pixels with as many samples are weighed together: no time goes to pairs that are none.
+        counts = _sort_pixels((top, min(top + _TOGETHER, rows[1])), place, known, met[0], codes, order)
+        begin = 0
+        for code in range(len(counts)):
+            f_count, b_count = max(code // (rays + 1), 1), max(code % (rays + 1), 1)
+            end = begin + counts[code]
+            while begin < end:
+                n = min(_LANES, end - begin)
+                places = order[begin : begin + n]
+                _load_samples(places, samples, means, met, given, likely)
+                if f_count * b_count == 1:
+                    chosen[:n] = 0
+                else:
+                    _load_pixels(places, place, colour, around)
+                    _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
+                _keep(places, place, given, b_count, chosen, pairs, lines)
+                begin += n
+
+
+@njit(cache=True, nogil=True)
+def _sort_pixels(
+    rows: tuple[int, int], place: tuple[int, int, int, int], known: Array, hits: Array, codes: Array, order: Array
+) -> Array:
+    # The unknown pixels, y << 32 | x, by how many foreground and background samples they met.
+    _, w, first, pitch = place
+    rays, tile = hits.shape[0], hits.shape[1]
+    counts = np.zeros((rays + 1) ** 2, dtype=np.int64)
+    codes[:] = 0
+    for y in range(rows[0], rows[1]):
+        for tx in range(min(tile, w)):
+            code = codes[y - rows[0], tx::tile]
+            for ray in range(rays):
+                block = hits[ray, y % tile, tx]
+                f_hits, b_hits = block[0, y // tile], block[1, y // tile]
+                for column in range(len(code)):
+                    code[column] += (rays + 1) * (f_hits[column] >= 0) + (b_hits[column] >= 0)
+        for x in range(w):
+            if known[first + y * pitch + x] == 0:
+                counts[codes[y - rows[0], x]] += 1
+    ends = np.cumsum(counts) - counts
+    for y in range(rows[0], rows[1]):
+        for tx in range(tile):  # in the order in which hits lie in memory
+            for x in range(tx, w, tile):
+                if known[first + y * pitch + x] == 0:
+                    code_here = codes[y - rows[0], x]
+                    order[ends[code_here]] = y << 32 | x
+                    ends[code_here] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _load_pixels(places: Array, place: tuple[int, int, int, int], colour: Array, around: Array) -> None:
+    _, _, first, pitch = place
+    for lane in range(len(places)):
+        at = first + (places[lane] >> 32) * pitch + (places[lane] & 0xFFFFFFFF)
+        for k in range(9):
+            to = at + (k // 3 - 1) * pitch + k % 3 - 1
+            for c in range(3):
+                around[k, c, lane] = colour[c, to]
+
+
+@njit(cache=True, nogil=True)
+def _load_samples(places: Array, samples: Array, means: Array, met: Arrays, given: Array, likely: Array) -> None:
+    hits, energies = met
+    rays, tile, rows, columns = hits.shape[0], hits.shape[1], hits.shape[4], hits.shape[5]
+    flat_hits, flat_energies = hits.ravel(), energies.ravel()
+    least = np.empty(2, dtype=np.float32)
+    for lane in range(len(places)):
+        y, x = places[lane] >> 32, places[lane] & 0xFFFFFFFF
+        row, column = y // tile, x // tile
+        block = 2 * ((y - row * tile) * tile + x - column * tile)
+        for kind in range(2):
+            count = 0
+            least[kind] = np.inf
+            for ray in range(rays):
+                i = ((2 * ray * tile * tile + block + kind) * rows + row) * columns + column
+                hit = flat_hits[i]
+                if hit >= 0:
+                    sample, slot = samples[hit], given[kind, count]
+                    for c in range(4):
+                        slot[c, lane] = sample[c]
+                    slot[4, lane] = (sample[4] - np.float32(y)) ** 2 + (sample[5] - np.float32(x)) ** 2
+                    least[kind] = min(least[kind], flat_energies[i])
+                    count += 1
+            if count == 0:
+                slot = given[kind, 0]
+                for c in range(4):
+                    slot[c, lane] = means[kind, c]
+                slot[4, lane] = 1
+
+        # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
+        if np.isinf(least[0]) or np.isinf(least[1]):
+            likely[lane] = 0.5
+        else:
+            likely[lane] = (least[1] + _TINY) / (least[0] + least[1] + 2 * _TINY)
+
+
+@njit(cache=True, nogil=True)
+def _choose(
+    around: Array, given: Array, counts: tuple[int, int], likely: Array, n: int, scratch: Array, chosen: Array
+) -> None:
+    # The pair with the least g = N_p³ A_p² D_f D_b⁴.
+    n = (n + 15) // 16 * 16
+    cost, best = scratch[0, :n], scratch[5, :n]
+    best[:] = np.inf
+    chosen[:n] = 0
+    for i in range(counts[0]):
+        for j in range(counts[1]):
+            _cost_of_pair(around, given[0, i], given[1, j], likely, n, scratch)
+            f_distance, b_distance = given[0, i, 4, :n], given[1, j, 4, :n]
+            pair = np.int32(i * counts[1] + j)
+            for x in range(n):
+                g = cost[x] * np.sqrt(f_distance[x]) * (b_distance[x] * b_distance[x])
+                chosen[x] = pair if g < best[x] else chosen[x]
+                best[x] = min(g, best[x])
+
+
+@njit(cache=True, nogil=True)
+def _cost_of_pair(around: Array, foreground: Array, background: Array, likely: Array, n: int, scratch: Array) -> None:
+    fit, dr, dg, db, inverse = scratch[0, :n], scratch[1, :n], scratch[2, :n], scratch[3, :n], scratch[4, :n]
+    br, bg, bb = background[0, :n], background[1, :n], background[2, :n]
+    fr, fg, fb = foreground[0, :n], foreground[1, :n], foreground[2, :n]
+    for x in range(n):
+        fit[x] = 0
+        dr[x], dg[x], db[x] = fr[x] - br[x], fg[x] - bg[x], fb[x] - bb[x]
+        inverse[x] = 1 / (dr[x] * dr[x] + dg[x] * dg[x] + db[x] * db[x] + _TINY)
+
+    # N_p = Σ over the 3×3 pixels q around p of M_q(F, B)², M_q = ‖C_q - (α̂ F + (1 - α̂) B)‖.
+    for k in range(9):
+        r, g, b = around[k, 0, :n], around[k, 1, :n], around[k, 2, :n]
+        for x in range(n):
+            cr, cg, cb = r[x] - br[x], g[x] - bg[x], b[x] - bb[x]
+            alpha = (cr * dr[x] + cg * dg[x] + cb * db[x]) * inverse[x]
+            alpha = min(max(alpha, np.float32(0)), np.float32(1))
+            cr, cg, cb = cr - alpha * dr[x], cg - alpha * dg[x], cb - alpha * db[x]
+            fit[x] += cr * cr + cg * cg + cb * cb
+
+    # N_p³ A_p², A_p = PF_p + (1 - 2 PF_p) α̂_p: alpha should agree with the likelier label.
+    r, g, b = around[4, 0, :n], around[4, 1, :n], around[4, 2, :n]
+    for x in range(n):
+        alpha = ((r[x] - br[x]) * dr[x] + (g[x] - bg[x]) * dg[x] + (b[x] - bb[x]) * db[x]) * inverse[x]
+        alpha = min(max(alpha, np.float32(0)), np.float32(1))
+        a = likely[x] + (1 - 2 * likely[x]) * alpha + _TINY
+        m = fit[x] + _TINY
+        fit[x] = m * m * m * (a * a)
+
+
+@njit(cache=True, nogil=True)
+def _keep(
+    places: Array,
+    place: tuple[int, int, int, int],
+    given: Array,
+    b_count: int,
+    chosen: Array,
+    pairs: Array,
+    lines: Array,
+) -> None:
+    _, _, first, pitch = place
+    for lane in range(len(places)):
+        at = first + (places[lane] >> 32) * pitch + (places[lane] & 0xFFFFFFFF)
+        f, b = given[0, chosen[lane] // b_count], given[1, chosen[lane] % b_count]
+        square = _TINY
+        for c in range(3):
+            pairs[at, c], pairs[at, 3 + c] = f[c, lane], b[c, lane]
+            way = f[c, lane] - b[c, lane]
+            square += way * way
+            lines[c, at], lines[3 + c, at] = b[c, lane], way
+        lines[6, at] = 1 / square
+        pairs[at, 6], pairs[at, 7] = f[3, lane], b[3, lane]

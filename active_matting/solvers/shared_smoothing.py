@@ -1,0 +1,256 @@
+"""Shared sampling's last stage: colours and alpha are smoothed, weighted by confidence."""
+
+import numpy as np
+from numba import njit
+
+from active_matting.solvers.base import Matte
+from active_matting.solvers.shared_rows import (
+    Array,
+    Arrays,
+    Frame,
+    Plane,
+    Planes,
+    Workers,
+    nearest_offsets,
+    next_run,
+    run_buffer,
+)
+
+_TINY = np.float32(1e-6)  # keeps quotients finite
+
+
+def window_radius(neighbours: int) -> int:
+    """Of the square of about so many pixels, its side odd."""
+    return int((np.sqrt(neighbours) - 1) / 2 + 0.5)
+
+
+def smooth(
+    frame: Frame,
+    colour: Planes,
+    known: Plane,
+    refined: Planes,
+    neighbours: int,
+    decay: float,
+    terms: Planes,
+    workers: Workers,
+) -> Matte:
+    """Smooth colours and alpha over the nearest pixels, weighted by confidence.
+
+    terms: 12 planes to work in, 0 in the margin.
+    """
+    h, w = frame.h, frame.w
+    alpha = np.empty((h, w), dtype=np.float32)
+    foreground, background = np.empty((h, w, 3), dtype=np.float32), np.empty((h, w, 3), dtype=np.float32)
+
+    # A Gaussian of variance m / 9π makes the m pixels a disc of three standard deviations. Its peak is 1: known
+    # pixels then outweigh others in α_low without silencing them.
+    offsets = nearest_offsets(neighbours)
+    falloff = -9 * np.pi / (2 * neighbours)
+    gauss = np.exp((offsets**2).sum(1) * falloff).astype(np.float32)
+    radius = window_radius(neighbours)
+    line = np.exp(np.arange(-radius, radius + 1) ** 2 * falloff).astype(np.float32)
+    disc = offsets[:, 0] * frame.pitch + offsets[:, 1], gauss, line
+
+    workers.over(_term_rows, h, frame.place, known, refined, terms)
+    given = colour, known, refined, terms
+    matte = alpha, foreground, background
+    width = run_buffer(w)
+    workers.over(_smooth_rows, h, frame.place, given, disc, np.float32(decay), width, matte)
+    return Matte(*matte)
+
+
+@njit(cache=True, nogil=True)
+def _term_rows(
+    rows: tuple[int, int], place: tuple[int, int, int, int], known: Array, refined: Array, terms: Array
+) -> None:
+    # What the neighbours' sums are made of; f is the confidence:
+    # f α, f α F, f (1 - α), f (1 - α) B, f α (1 - α), f α (1 - α) ‖F - B‖, [known], [known] α.
+    _, w, first, pitch = place
+    for y in range(rows[0], rows[1]):
+        row = first + y * pitch
+        alpha, confidence = refined[6, row : row + w], refined[7, row : row + w]
+        for kind in range(2):
+            weight = terms[4 * kind, row : row + w]
+            for x in range(w):
+                weight[x] = confidence[x] * (alpha[x] if kind == 0 else 1 - alpha[x])
+            for c in range(3):
+                target, value = terms[4 * kind + 1 + c, row : row + w], refined[3 * kind + c, row : row + w]
+                for x in range(w):
+                    target[x] = weight[x] * value[x]
+        mixed, apart = terms[8, row : row + w], terms[9, row : row + w]
+        told, one = terms[10, row : row + w], terms[11, row : row + w]
+        for x in range(w):
+            square = np.float32(0)
+            for c in range(3):
+                square += (refined[c, row + x] - refined[3 + c, row + x]) ** 2
+            mixed[x] = confidence[x] * alpha[x] * (1 - alpha[x])
+            apart[x] = mixed[x] * np.sqrt(square)
+            is_known = known[row + x] != 0
+            told[x] = is_known
+            one[x] = alpha[x] * is_known
+
+
+@njit(cache=True, nogil=True)
+def _smooth_rows(
+    rows: tuple[int, int],
+    place: tuple[int, int, int, int],
+    given: Arrays,
+    disc: Arrays,
+    decay: float,
+    width: int,
+    matte: Arrays,
+) -> None:
+    colour, known, refined, terms = given
+    shifts, gauss, line = disc
+    _, w, first, pitch = place
+    sums = np.zeros((14, width), dtype=np.float32)
+    weights = np.zeros((4, width), dtype=np.float32)
+    column = np.zeros(width + 2 * len(line), dtype=np.float32)
+    flat = np.ones_like(line)
+    scratch = np.zeros((6, width), dtype=np.float32)
+    for y in range(rows[0], rows[1]):
+        row = first + y * pitch
+        _store_known(y, row, w, colour, known, matte)
+        start, stop, n = next_run(known, row, 0, w)
+        while start < w:
+            at = row + start
+            _sum_by_difference(at, n, refined[6], terms, shifts, gauss, weights, sums)
+            for c in range(4):
+                _sum_window(at, n, pitch, terms[8 + c], flat, column, sums[8 + c])
+            for kind in range(2):
+                _sum_window(at, n, pitch, terms[4 * kind], line, column, sums[12 + kind])
+            _finish(at, n, colour, refined, sums, decay, scratch)
+            _store(y, start, at, stop - start, known, scratch, sums, matte)
+            start, stop, n = next_run(known, row, stop, w)
+
+
+@njit(cache=True, nogil=True)
+def _store_known(y: int, row: int, w: int, colour: Array, known: Array, matte: Arrays) -> None:
+    alpha, foreground, background = matte
+    for x in range(w):
+        alpha[y, x] = max(known[row + x], np.float32(0))
+    for x in range(w):
+        for c in range(3):
+            foreground[y, x, c] = background[y, x, c] = colour[c, row + x]
+
+
+@njit(cache=True, nogil=True)
+def _sum_by_difference(
+    at: int, n: int, alpha: Array, terms: Array, shifts: Array, gauss: Array, weights: Array, sums: Array
+) -> None:
+    # W_c = G f_q |α_p - α_q|, and G f_p for the pixel itself: Σ W_c α, W_c α F, W_c (1 - α), W_c (1 - α) B.
+    # Four neighbours at once, so that the sums are read and written a fourth as often.
+    here = alpha[at : at + n]
+    for c in range(8):
+        sums[c, :n] = terms[c, at : at + n]
+    for k in range(1, len(shifts), 4):
+        last = len(shifts) - 1
+        q = at + shifts[k], at + shifts[min(k + 1, last)], at + shifts[min(k + 2, last)], at + shifts[min(k + 3, last)]
+        for j in range(4):
+            g = gauss[k + j] if k + j <= last else np.float32(0)
+            there, weight = alpha[q[j] : q[j] + n], weights[j, :n]
+            for x in range(n):
+                weight[x] = g * abs(here[x] - there[x])
+        for c in range(8):
+            _add_four(sums[c, :n], terms[c], q, weights)
+
+
+@njit(cache=True, nogil=True)
+def _add_four(total: Array, term: Array, q: tuple[int, int, int, int], weights: Array) -> None:
+    n = len(total)
+    w_0, w_1, w_2, w_3 = weights[0, :n], weights[1, :n], weights[2, :n], weights[3, :n]
+    t_0, t_1, t_2, t_3 = term[q[0] : q[0] + n], term[q[1] : q[1] + n], term[q[2] : q[2] + n], term[q[3] : q[3] + n]
+    for x in range(n):
+        total[x] += (w_0[x] * t_0[x] + w_1[x] * t_1[x]) + (w_2[x] * t_2[x] + w_3[x] * t_3[x])
+
+
+@njit(cache=True, nogil=True)
+def _sum_window(at: int, n: int, pitch: int, term: Array, line: Array, column: Array, total: Array) -> None:
+    # Σ over a square of line[dy] line[dx] term: down the columns first, then along the row.
+    radius = len(line) // 2
+    wide = n + 2 * radius
+    column[:wide] = 0
+    for k in range(len(line)):
+        q = at + (k - radius) * pitch - radius
+        source, factor = term[q : q + wide], line[k]
+        for x in range(wide):
+            column[x] += factor * source[x]
+    total[:n] = 0
+    for k in range(len(line)):
+        source, factor = column[k : k + n], line[k]
+        for x in range(n):
+            total[x] += factor * source[x]
+
+
+@njit(cache=True, nogil=True)
+def _finish(at: int, n: int, colour: Array, refined: Array, sums: Array, decay: float, scratch: Array) -> None:
+    # F = Σ W_c α F / Σ W_c α and likewise B; where nothing has weight the refined colour stays.
+    for kind in range(2):
+        weight = sums[4 * kind, :n]
+        for c in range(3):
+            value, stays = sums[4 * kind + 1 + c, :n], refined[3 * kind + c, at : at + n]
+            for x in range(n):
+                has_weight = weight[x] > 0
+                value[x] = value[x] / (weight[x] if has_weight else np.float32(1)) if has_weight else stays[x]
+
+    # f = min(1, ‖F - B‖ / D_FB) exp(-λ M(F, B)), D_FB the neighbours' mean of ‖F - B‖.
+    projected, exponent, ratio = scratch[0, :n], scratch[1, :n], scratch[2, :n]
+    r, g, b = colour[0, at : at + n], colour[1, at : at + n], colour[2, at : at + n]
+    fr, fg, fb, br, bg, bb = sums[1, :n], sums[2, :n], sums[3, :n], sums[5, :n], sums[6, :n], sums[7, :n]
+    for x in range(n):
+        dr, dg, db = fr[x] - br[x], fg[x] - bg[x], fb[x] - bb[x]
+        cr, cg, cb = r[x] - br[x], g[x] - bg[x], b[x] - bb[x]
+        square = dr * dr + dg * dg + db * db
+        alpha = (cr * dr + cg * dg + cb * db) / (square + _TINY)
+        alpha = min(max(alpha, np.float32(0)), np.float32(1))
+        cr, cg, cb = cr - alpha * dr, cg - alpha * dg, cb - alpha * db
+        projected[x], exponent[x] = alpha, -decay * np.sqrt(cr * cr + cg * cg + cb * cb)
+        ratio[x] = np.sqrt(square)
+    mixed, apart = sums[8, :n], sums[9, :n]
+    for x in range(n):
+        is_mixed = apart[x] > 0
+        quotient = ratio[x] * mixed[x] / (apart[x] if is_mixed else np.float32(1))
+        ratio[x] = min(np.float32(1), quotient) if is_mixed else np.float32(1)
+    _exponentials(exponent, scratch[3, :n].view(np.int32), scratch[3, :n], scratch[4, :n])
+
+    # α = f α̂ + (1 - f) α_low, α_low = Σ W_α α / Σ W_α, W_α = G f_q + [q is known].
+    smoothed, scale, refined_alpha = scratch[5, :n], scratch[4, :n], refined[6, at : at + n]
+    told, one, f_sure, b_sure = sums[10, :n], sums[11, :n], sums[12, :n], sums[13, :n]
+    for x in range(n):
+        total = f_sure[x] + b_sure[x] + told[x]
+        has_weight = total > 0
+        low = (f_sure[x] + one[x]) / (total if has_weight else np.float32(1)) if has_weight else refined_alpha[x]
+        confidence = ratio[x] * scale[x]
+        smoothed[x] = min(max(confidence * projected[x] + (1 - confidence) * low, np.float32(0)), np.float32(1))
+
+
+@njit(cache=True, nogil=True)
+def _store(y: int, start: int, at: int, n: int, known: Array, scratch: Array, sums: Array, matte: Arrays) -> None:
+    alpha, foreground, background = matte
+    for x in range(n):
+        if known[at + x] == 0:
+            alpha[y, start + x] = scratch[5, x]
+            for c in range(3):
+                foreground[y, start + x, c] = sums[1 + c, x]
+                background[y, start + x, c] = sums[5 + c, x]
+
+
+@njit(cache=True, nogil=True)
+def _exponentials(exponent: Array, bits: Array, power: Array, result: Array) -> None:
+    # exp(x) for x ≤ 0, in vectors: 2^(i + f), 2^i made of its bits (`bits` and `power` are one memory), 2^f a
+    # polynomial of degree 6. Good to 2e-7, relative, down to exp(-87), and that for all below.
+    for x in range(len(exponent)):
+        t = max(exponent[x], np.float32(-87)) * np.float32(1.4426950408889634)
+        whole = np.int32(t - np.float32(1)) + np.int32(1)
+        whole = whole - np.int32(1) if np.float32(whole) > t else whole
+        exponent[x] = t - np.float32(whole)
+        bits[x] = (whole + np.int32(127)) << np.int32(23)
+    for x in range(len(exponent)):
+        f = exponent[x]
+        p = np.float32(2.1866e-4)
+        p = p * f + np.float32(1.23890e-3)
+        p = p * f + np.float32(9.68430e-3)
+        p = p * f + np.float32(5.548024e-2)
+        p = p * f + np.float32(2.4022984e-1)
+        p = p * f + np.float32(6.9314699e-1)
+        result[x] = (p * f + np.float32(1)) * power[x]
