@@ -15,6 +15,8 @@ SOLVERS = Registry(
         "lbdm": "active_matting.solvers.lbdm:LBDM",
         "lkm": "active_matting.solvers.lkm:LKM",
         "random-walk": "active_matting.solvers.random_walk:RandomWalk",
+        "shared-torch": "active_matting.solvers.torch_shared:SharedTorch",
+        "closed-form-torch": "active_matting.solvers.torch_closed_form:ClosedFormTorch",
     },
 )
 
