@@ -164,7 +164,9 @@ def as_labels(label_maps: Tensor | NDArray[Any], shape: tuple[int, int], device:
     """Label maps `(N, H, W)`, an array or a tensor of integers, as int8 on `device`. Raises `InvalidArrayError`."""
     label_maps = label_maps if isinstance(label_maps, Tensor) else np.asarray(label_maps)
     if label_maps.ndim != 3 or tuple(label_maps.shape[1:]) != shape or len(label_maps) == 0:
-        raise InvalidArrayError(f"label maps must have shape (N, {shape[0]}, {shape[1]}), got {tuple(label_maps.shape)}")
+        raise InvalidArrayError(
+            f"label maps must have shape (N, {shape[0]}, {shape[1]}), got {tuple(label_maps.shape)}"
+        )
     if isinstance(label_maps, Tensor):
         if label_maps.is_floating_point() or label_maps.is_complex() or label_maps.dtype == torch.bool:
             raise InvalidArrayError(f"label maps must hold integers, got dtype {label_maps.dtype}")
