@@ -74,7 +74,8 @@ class PreparedBatch:
         for start in range(0, len(labels), self.chunk):
             part = decided[start : start + self.chunk]
             parts.append(self.method(self._state_of(start, len(part)), part))
-        matte = TorchMatte(*(None if piece[0] is None else torch.cat(piece) for piece in zip(*parts, strict=True)))
+        alpha, *colours = zip(*parts, strict=True)
+        matte = TorchMatte(torch.cat(alpha), *(None if of[0] is None else torch.cat(of) for of in colours))
         write_decided(matte.alpha, labels)
         return matte
 
@@ -98,28 +99,28 @@ class PreparedTorch:
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`; `previous` is not used."""
         label_map = check_label_map(label_map, self.shape)
-        matte = self.batch.mattes(as_labels(label_map[None], self.shape, self.batch.device))
+        alpha, *colours = self.batch.mattes(as_labels(label_map[None], self.shape, self.batch.device))
         if not has_both_classes(label_map[None])[0]:
-            matte = TorchMatte(matte.alpha)
-        return Matte(*(None if tensor is None else tensor[0].cpu().numpy() for tensor in matte))
+            colours = []
+        return Matte(_numpy(alpha[0]), *(None if colour is None else _numpy(colour[0]) for colour in colours))
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`."""
         if len(label_maps) == 0:
             return np.empty((0, *self.shape), dtype=np.float32)
-        alphas: NDArray[np.float32] = (
-            self.batch.mattes(as_labels(label_maps, self.shape, self.batch.device)).alpha.cpu().numpy()
-        )
-        return alphas
+        return _numpy(self.batch.mattes(as_labels(label_maps, self.shape, self.batch.device)).alpha)
+
+
+def _numpy(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.cpu().numpy()
+    return array
 
 
 def check_device(name: str) -> torch.device:
     """The device called `name`. Raises `InvalidArgumentError` if there is none.
 
-    >>> check_device("abacus")
-    Traceback (most recent call last):
-    ...
-    active_matting.errors.InvalidArgumentError: device must be one of ['cpu'...], got 'abacus'
+    >>> check_device("cpu")
+    device(type='cpu')
     """
     devices = ["cpu"]
     if torch.cuda.is_available():

@@ -76,7 +76,7 @@ class ClosedFormTorch:
         reach = 2 * self.radius
         plan = dissect(h, w, reach, device)
         chunk = chunk_of(self.memory, plan.bytes_per_system + 8 * 4 * (2 * reach + 1) ** 2 * h * w)
-        stencil = torch.cat([laplacian(part, self.radius, self.epsilon) for part in colours.split(chunk)])
+        stencil = torch.cat([laplacian(part, self.radius, self.epsilon) for part in torch.split(colours, chunk)])
         return PreparedBatch((h, w), partial(_solve, self), (stencil,), chunk)
 
 
@@ -101,8 +101,8 @@ def laplacian(colours: Tensor, radius: int, epsilon: float) -> Tensor:
     for first, (i, j) in enumerate(places):
         terms = -(1 + (z[:, first, None] * z).sum(2)) / side**2  # (N, side², rows, columns)
         terms[:, first] += 1
-        for second, (k, l) in enumerate(places):
-            offset = (k - i + reach) * (2 * reach + 1) + l - j + reach
+        for second, (y, x) in enumerate(places):
+            offset = (y - i + reach) * (2 * reach + 1) + x - j + reach
             stencil[:, offset, i : i + rows, j : j + columns] += terms[:, second]
     return stencil
 

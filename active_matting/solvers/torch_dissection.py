@@ -30,7 +30,10 @@ LEAF = 6  # rectangles with no longer side are not halved again
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
-    """Index tensors of the m nodes of one level: s separator pixels, r places in the ring, the last the right side's."""
+    """Index tensors of the m nodes of one level, of s separator pixels and r places in the ring each.
+
+    The ring's last place is the right-hand side's.
+    """
 
     pixels: Tensor
     """(m, s): flat index of each separator pixel, H·W for padding."""

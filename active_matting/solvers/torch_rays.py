@@ -28,7 +28,7 @@ class _Directions(NamedTuple):
 def cast_rays(tensor: Tensor, known: Tensor, rays: int, tile: int) -> tuple[Tensor, Tensor]:
     """The first foreground and background pixel on each pixel's rays, and the energy of the way there.
 
-    tensor: structure tensors, float32 (N, 3, H, W); known: (N, H, W). Returns hits, int64 `(N, 2, rays, H·W)`, flat
+    tensor: structure tensors, float32 (N, 3, H, W); known: (N, H, W). Returns hits, int64 `(N, 2, rays, H, W)`, flat
     indices or -1, and energies, float32, same shape: the path integral of ‖∇I · d‖² [E_p], infinite where nothing was
     hit. Index 0 of the second axis is foreground, 1 background.
     """
@@ -45,7 +45,7 @@ def cast_rays(tensor: Tensor, known: Tensor, rays: int, tile: int) -> tuple[Tens
             place, pixel, energy = _sweep(planes, labels, some, strides)
             hits[:, :, place] = pixel
             energies[:, :, place] = energy
-    return (part[..., :-1].reshape(n, 2, rays, h * w) for part in (hits, energies))  # type: ignore[return-value]
+    return (part[..., :-1].reshape(n, 2, rays, h, w) for part in (hits, energies))  # type: ignore[return-value]
 
 
 def _sweep(
@@ -61,10 +61,9 @@ def _sweep(
     energy = (directions.weights[:, :, None] * planes.reshape(n, 1, 3, h * w)).sum(2)  # (N, d, H·W)
     energy = energy.gather(2, cells.view(1, d, h * w).expand(n, d, -1)).view(n, d, h, w)
     total = energy.cumsum(2, dtype=torch.float64).flatten(1)
-    seen = labels.reshape(n, h * w)[:, cells].view(n, 1, d, h, w)
-    kinds = torch.tensor([1.0, -1.0], device=labels.device).view(2, 1, 1, 1)
+    seen = labels.reshape(n, h * w)[:, cells].view(n, d, h, w)
     step = torch.arange(h, dtype=torch.int32, device=labels.device)[:, None]
-    last = torch.where(seen == kinds, step, -1).cummax(3).values.flatten(2)  # (N, 2, d · h · w)
+    last = torch.where(torch.stack([seen == 1, seen == -1], dim=1), step, -1).cummax(3).values.flatten(2)  # (N, 2, d · h · w)
 
     # What the pixels which look in a direction find where they are.
     number = torch.arange(d, device=labels.device)[:, None]

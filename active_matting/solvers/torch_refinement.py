@@ -1,15 +1,16 @@
 """Shared sampling's last two stages in torch: neighbours share their best pairs; colours and alpha are smoothed.
 
-The twin of `shared_refinement`, which says what is computed. Planes are `(N, C, H·W)`.
+The twin of `shared_refinement`, which says what is computed.
 """
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.solvers.shared_rows import nearest_offsets
 from active_matting.solvers.torch_batch import TorchMatte
-from active_matting.solvers.torch_neighbours import Neighbourhood
+from active_matting.solvers.torch_neighbours import Neighbourhood, dot, squared
 
 _TINY = 1e-6
 _FAR = 1e18  # the cost of the pair of a pixel that has none
@@ -18,47 +19,44 @@ _NO_PAIR = 0x50000000  # from here on are the costs that only pixels without a p
 
 
 def refine(colours: Tensor, known: Tensor, pairs: Tensor, neighbours: int, decay: float) -> Tensor:
-    """Foreground, background, alpha and confidence from the neighbours' best three pairs, (N, 8, H·W).
+    """Foreground, background, alpha and confidence from the neighbours' best three pairs, (N, 8, H, W).
 
-    colours: (N, 3, H, W); known: (N, H, W); pairs: (N, 8, H·W).
+    colours: (N, 3, H, W); known: (N, H, W); pairs: (N, 8, H, W).
     """
-    n, _, h, w = colours.shape
-    colour, is_unknown = colours.flatten(2), (known == 0).flatten(1)[:, None]
+    is_unknown = (known == 0)[:, None]
     offsets = nearest_offsets(3 * neighbours)
     offsets = offsets[offsets.sum(1) % 2 == 0][:neighbours]  # one colour of a chessboard
-    mean = _average_pairs(_best_three(colour, is_unknown, pairs, (h, w), offsets), pairs, (h, w), offsets)
+    mean = _average_pairs(_best_three(colours, is_unknown, pairs, offsets), pairs, offsets)
 
     # Confidence is exp(-λ M_p(F̃, B̃)), and none if both colours become the pixel's own.
-    _, distance = _project(colour, mean[:, :3], mean[:, 3:6])
-    is_f = _squared(colour - mean[:, :3]) <= mean[:, 6]
-    is_b = _squared(colour - mean[:, 3:6]) <= mean[:, 7]
+    _, distance = _project(colours, mean[:, :3], mean[:, 3:6])
+    is_f = squared(colours - mean[:, :3]) <= mean[:, 6]
+    is_b = squared(colours - mean[:, 3:6]) <= mean[:, 7]
     confidence = torch.where(is_f & is_b, 0.0, torch.exp(-decay * distance))
 
     # A colour within the sample's variance is the pixel's own.
-    foreground = torch.where(is_f[:, None], colour, mean[:, :3])
-    background = torch.where(is_b[:, None], colour, mean[:, 3:6])
-    alpha, _ = _project(colour, foreground, background)
+    foreground = torch.where(is_f[:, None], colours, mean[:, :3])
+    background = torch.where(is_b[:, None], colours, mean[:, 3:6])
+    alpha, _ = _project(colours, foreground, background)
     refined = torch.cat([foreground, background, alpha[:, None], confidence[:, None]], dim=1)
-    told = known.clamp(min=0).flatten(1)[:, None]
-    return torch.where(is_unknown, refined, torch.cat([colour, colour, told, torch.ones_like(told)], dim=1))
+    told = known.clamp(min=0)[:, None]
+    return torch.where(is_unknown, refined, torch.cat([colours, colours, told, torch.ones_like(told)], dim=1))
 
 
-def _best_three(
-    colour: Tensor, is_unknown: Tensor, pairs: Tensor, shape: tuple[int, int], offsets: np.ndarray
-) -> Tensor:
-    # Keys (N, 3, H·W): the bits of a cost ≥ 0, which order as it does, the last eight replaced by the neighbour's
+def _best_three(colours: Tensor, is_unknown: Tensor, pairs: Tensor, offsets: NDArray[np.int64]) -> Tensor:
+    # Keys (N, 3, H, W): the bits of a cost ≥ 0, which order as it does, the last eight replaced by the neighbour's
     # number; so costs are compared to 15 bits, and ties go to the nearer neighbour.
     way = pairs[:, :3] - pairs[:, 3:6]
     inverse = 1 / (_TINY + way[:, 0] * way[:, 0] + way[:, 1] * way[:, 1] + way[:, 2] * way[:, 2])
     inverse = torch.where(is_unknown[:, 0], inverse, 0.0)  # 0, as on the border: no pair
-    lines = torch.cat([pairs[:, 3:6], way, inverse[:, None]], dim=1).unflatten(2, shape)
-    best = torch.full_like(colour, _NO_KEY, dtype=torch.int32)
-    for block, seen in Neighbourhood(lines, offsets, fill=0.0):
+    lines = torch.cat([pairs[:, 3:6], way, inverse[:, None]], dim=1)
+    best = torch.full_like(colours, _NO_KEY, dtype=torch.int32)
+    for block, seen in Neighbourhood(lines, offsets):
         # M_p² = ‖C - B - α̂ (F - B)‖²
-        rest, there = colour[:, :, None] - seen[:, :3], seen[:, 3:6]
-        alpha = (_dot(rest, there) * seen[:, 6]).clamp(0, 1)
-        cost = torch.where(seen[:, 6] > 0, _squared(rest - alpha[:, None] * there), _FAR)
-        number = torch.arange(block.start, block.stop, dtype=torch.int32, device=cost.device)[:, None]
+        rest, there = colours[:, :, None] - seen[:, :3], seen[:, 3:6]
+        alpha = (dot(rest, there) * seen[:, 6]).clamp(0, 1)
+        cost = torch.where(seen[:, 6] > 0, squared(rest - alpha[:, None] * there), _FAR)
+        number = torch.arange(block.start, block.stop, dtype=torch.int32, device=cost.device).view(-1, 1, 1)
         keys = torch.cat([best, (cost.view(torch.int32) & -256) | number], dim=1)
         least = []
         for _ in range(3):
@@ -68,11 +66,11 @@ def _best_three(
     return best
 
 
-def _average_pairs(keys: Tensor, pairs: Tensor, shape: tuple[int, int], offsets: np.ndarray) -> Tensor:
-    everywhere = Neighbourhood(pairs.unflatten(2, shape), offsets, fill=0.0)
+def _average_pairs(keys: Tensor, pairs: Tensor, offsets: NDArray[np.int64]) -> Tensor:
+    everywhere = Neighbourhood(pairs, offsets)
     total = torch.zeros_like(pairs)
     for key in keys.unbind(1):
-        total += torch.where((key < _NO_PAIR)[:, None], everywhere.at(key & 255), 0.0)
+        total += torch.where((key < _NO_PAIR)[:, None], everywhere.chosen(key & 255), 0.0)
     return total / (keys < _NO_PAIR).sum(1, keepdim=True).clamp(min=1)
 
 
@@ -80,36 +78,25 @@ def _project(colour: Tensor, foreground: Tensor, background: Tensor) -> tuple[Te
     # α̂ = (C - B)·(F - B) / ‖F - B‖² in [0, 1], and M = ‖C - (α̂ F + (1 - α̂) B)‖.
     way = foreground - background
     square = _TINY + way[:, 0] * way[:, 0] + way[:, 1] * way[:, 1] + way[:, 2] * way[:, 2]
-    alpha = (_dot(colour - background, way) / square).clamp(0, 1)
+    alpha = (dot(colour - background, way) / square).clamp(0, 1)
     rest = colour - alpha[:, None] * foreground - (1 - alpha)[:, None] * background
-    return alpha, _squared(rest).sqrt()
-
-
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    # Over the channels, the second axis; written out so that rounding is the same on all devices.
-    return one[:, 0] * other[:, 0] + one[:, 1] * other[:, 1] + one[:, 2] * other[:, 2]
-
-
-def _squared(vector: Tensor) -> Tensor:
-    return _dot(vector, vector)
+    return alpha, squared(rest).sqrt()
 
 
 def smooth(colours: Tensor, known: Tensor, refined: Tensor, neighbours: int, decay: float) -> TorchMatte:
     """Smooth colours and alpha over the nearest pixels, weighted by confidence.
 
-    colours: (N, 3, H, W); known: (N, H, W); refined: (N, 8, H·W).
+    colours: (N, 3, H, W); known: (N, H, W); refined: (N, 8, H, W).
     """
-    n, _, h, w = colours.shape
-    colour, flat = colours.flatten(2), known.flatten(1)
-    sums = _sum_neighbours(_terms(flat, refined).unflatten(2, (h, w)), neighbours)
+    sums = _sum_neighbours(_terms(known, refined), neighbours)
 
     # F = Σ W_c α F / Σ W_c α and likewise B; where nothing has weight the refined colour stays.
     foreground = torch.where(sums[:, :1] > 0, sums[:, 1:4] / sums[:, :1], refined[:, :3])
     background = torch.where(sums[:, 4:5] > 0, sums[:, 5:8] / sums[:, 4:5], refined[:, 3:6])
 
     # f = min(1, ‖F - B‖ / D_FB) exp(-λ M(F, B)), D_FB the neighbours' mean of ‖F - B‖.
-    alpha, distance = _project(colour, foreground, background)
-    apart = _squared(foreground - background).sqrt()
+    alpha, distance = _project(colours, foreground, background)
+    apart = squared(foreground - background).sqrt()
     ratio = torch.where(sums[:, 9] > 0, apart * sums[:, 8] / sums[:, 9], 1.0)
     confidence = ratio.clamp(max=1) * torch.exp(-decay * distance)
 
@@ -117,21 +104,21 @@ def smooth(colours: Tensor, known: Tensor, refined: Tensor, neighbours: int, dec
     low = torch.where(sums[:, 10] > 0, sums[:, 11] / sums[:, 10], refined[:, 6])
     smoothed = confidence * alpha + (1 - confidence) * low
 
-    is_unknown = flat == 0
-    alpha = torch.where(is_unknown, smoothed, (flat == 1).float()).view(n, h, w)
-    both = [torch.where(is_unknown[:, None], part, colour) for part in (foreground, background)]
-    return TorchMatte(alpha, *(part.mT.reshape(n, h, w, 3).contiguous() for part in both))
+    is_unknown = known == 0
+    alpha = torch.where(is_unknown, smoothed, (known == 1).float())
+    both = (torch.where(is_unknown[:, None], part, colours) for part in (foreground, background))
+    return TorchMatte(alpha, *(part.permute(0, 2, 3, 1).contiguous() for part in both))
 
 
 def _terms(known: Tensor, refined: Tensor) -> Tensor:
-    # What the neighbours' sums are made of, (N, 14, H·W); see _sum_neighbours.
+    # What the neighbours' sums are made of, (N, 14, H, W); see _sum_neighbours.
     foreground, background, (alpha, confidence) = refined[:, :3], refined[:, 3:6], refined[:, 6:].unbind(1)
     f_weight, b_weight, both = confidence * alpha, confidence * (1 - alpha), confidence * alpha * (1 - alpha)
     is_known = (known != 0).float()
     return torch.cat(
         [
             f_weight[:, None], f_weight[:, None] * foreground, b_weight[:, None], b_weight[:, None] * background,
-            torch.stack([both, both * _squared(foreground - background).sqrt()], dim=1),
+            torch.stack([both, both * squared(foreground - background).sqrt()], dim=1),
             torch.stack([confidence, is_known, alpha * is_known, alpha], dim=1),
         ],
         dim=1,
@@ -143,11 +130,11 @@ def _sum_neighbours(terms: Tensor, neighbours: int) -> Tensor:
     # pixels then outweigh others in α_low without silencing them.
     offsets = nearest_offsets(neighbours)
     gauss = torch.tensor(
-        np.exp((offsets**2).sum(1) * (-9 * np.pi / (2 * neighbours))).astype(np.float32)[:, None], device=terms.device
-    )
-    here = terms[:, 13].flatten(1)[:, None]
-    sums = terms.new_zeros(len(terms), 12, here.shape[2])
-    for block, seen in Neighbourhood(terms, offsets, fill=0.0):
+        np.exp((offsets**2).sum(1) * (-9 * np.pi / (2 * neighbours))).astype(np.float32), device=terms.device
+    ).view(-1, 1, 1)
+    here = terms[:, 13:]
+    sums = torch.zeros_like(terms[:, :12])
+    for block, seen in Neighbourhood(terms, offsets):
         # W_c = G f_q |α_p - α_q|, and G f_p for the pixel itself: Σ W_c α, W_c α F, W_c (1 - α), W_c (1 - α) B.
         difference = (here - seen[:, 13]).abs()
         if block.start == 0:
