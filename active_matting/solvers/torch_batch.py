@@ -146,19 +146,19 @@ def as_images(images: Tensor | NDArray[Any], device: torch.device) -> Tensor:
 
     Raises `InvalidArrayError`.
     """
-    if images.ndim != 4 or 0 in images.shape:
+    if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
         raise InvalidArrayError(f"images must have shape (N, H, W, 3), got {tuple(images.shape)}")
-    n, h, w = images.shape[:3]
     if isinstance(images, Tensor):
         if not images.is_floating_point():
             raise InvalidArrayError(f"images must hold floats in [0, 1], got dtype {images.dtype}")
-        low, high = torch.aminmax(images.detach())
-        if images.shape[3] != 3 or not (low >= -1e-6 and high <= 1 + 1e-6):
-            raise InvalidArrayError(f"images must lie in [0, 1] and have 3 channels, got {tuple(images.shape)}")
+        low, high = (float(bound) for bound in torch.aminmax(images.detach()))
+        if not (low >= -1e-6 and high <= 1 + 1e-6):  # a NaN fails too
+            raise InvalidArrayError(f"images must lie in [0, 1], got values from {low:.4g} to {high:.4g}")
         tensor = images.detach().clamp(0, 1)
     else:
-        tensor = torch.tensor(check_image(images.reshape(n * h, w, -1)).reshape(n, h, w, 3))
-    return tensor.to(device, torch.float32).permute(0, 3, 1, 2).contiguous()
+        n, h, w = images.shape[:3]
+        tensor = torch.tensor(check_image(images.reshape(n * h, w, 3)).reshape(n, h, w, 3))
+    return tensor.to(device, torch.float32).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
 
 
 def as_labels(label_maps: Tensor | NDArray[Any], shape: tuple[int, int], device: torch.device) -> Tensor:
@@ -173,7 +173,10 @@ def as_labels(label_maps: Tensor | NDArray[Any], shape: tuple[int, int], device:
             raise InvalidArrayError(f"label maps must hold integers, got dtype {label_maps.dtype}")
         low, high = torch.aminmax(label_maps)
         if low < Label.BACKGROUND or high > Label.TRANSITION:
-            raise InvalidArrayError(f"label maps must hold values from -1 to 2, got {int(low)} to {int(high)}")
+            raise InvalidArrayError(
+                f"label maps must hold -1 background, 0 unlabelled, 1 foreground or 2 transition, "
+                f"got values from {int(low)} to {int(high)}"
+            )
         return label_maps.to(device, torch.int8)
     n, h, w = label_maps.shape
     return torch.tensor(check_label_map(label_maps.reshape(n * h, w))).reshape(n, h, w).to(device)

@@ -136,7 +136,7 @@ def _solve(parameters: ClosedFormTorch, state: State, labels: Tensor) -> TorchMa
     for shift in SHIFTS:
         if bool(is_solved.all()):
             break
-        values[:, _diagonal(stencil, h * w)] *= torch.where(is_solved, 1.0, 1 + shift)[:, None]
+        values[:, _diagonal(stencil, h * w)] *= 1 + shift * (~is_solved).double()[:, None]
         again, is_solved_now = plan.solve(values)
         alpha, is_solved = torch.where(is_solved[:, None], alpha, again), is_solved | is_solved_now
     else:

@@ -63,7 +63,8 @@ def _sweep(
     total = energy.cumsum(2, dtype=torch.float64).flatten(1)
     seen = labels.reshape(n, h * w)[:, cells].view(n, d, h, w)
     step = torch.arange(h, dtype=torch.int32, device=labels.device)[:, None]
-    last = torch.where(torch.stack([seen == 1, seen == -1], dim=1), step, -1).cummax(3).values.flatten(2)  # (N, 2, d · h · w)
+    is_labelled = torch.stack([seen == 1, seen == -1], dim=1)
+    last = torch.where(is_labelled, step, -1).cummax(3).values.flatten(2)  # (N, 2, d · h · w)
 
     # What the pixels which look in a direction find where they are.
     number = torch.arange(d, device=labels.device)[:, None]

@@ -69,9 +69,11 @@ def _best_three(colours: Tensor, is_unknown: Tensor, pairs: Tensor, offsets: NDA
 def _average_pairs(keys: Tensor, pairs: Tensor, offsets: NDArray[np.int64]) -> Tensor:
     everywhere = Neighbourhood(pairs, offsets)
     total = torch.zeros_like(pairs)
-    for key in keys.unbind(1):
-        total += torch.where((key < _NO_PAIR)[:, None], everywhere.chosen(key & 255), 0.0)
-    return total / (keys < _NO_PAIR).sum(1, keepdim=True).clamp(min=1)
+    has_pair = keys < _NO_PAIR
+    numbers = torch.where(has_pair, keys & 255, 0)
+    for i in range(3):
+        total += torch.where(has_pair[:, i : i + 1], everywhere.chosen(numbers[:, i]), 0.0)
+    return total / has_pair.sum(1, keepdim=True).clamp(min=1)
 
 
 def _project(colour: Tensor, foreground: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
