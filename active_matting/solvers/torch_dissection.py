@@ -25,7 +25,7 @@ from torch import Tensor
 
 from active_matting.solvers.torch_geometry import Grid, Level, levels_of
 
-LEAF = 6  # rectangles with no longer side are not halved again
+LEAF = 12  # rectangles with no longer side are not halved again: fewer levels outweigh the larger leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +62,10 @@ class Dissection:
 
     @property
     def bytes_per_system(self) -> int:
-        """Memory that solving one system takes: all L and W, and the largest level's fronts and updates twice."""
+        """Memory that solving one system takes: all L and W, and the largest level's fronts three times."""
         kept = [m * s * (s + r) for m, s, r in self.shapes()]
         front = [m * (s + r) ** 2 for m, s, r in self.shapes()]
-        return 8 * (sum(kept) + 2 * max(front))
+        return 8 * (sum(kept) + 3 * max(front))
 
     @property
     def bytes_moved(self) -> int:

@@ -79,8 +79,9 @@ def gather(colours: Tensor, variance: Tensor, known: Tensor, hits: Tensor, energ
 
 def _samples(known: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
     # Flat indices of each pixel's samples and how far they are, (N, 2, rays, H, W); empty places infinitely far.
-    h, w = known.shape[1:]
-    nearest = torch.stack([nearest_labelled(known == 1), nearest_labelled(known == -1)], dim=1)
+    n, h, w = known.shape
+    both = torch.stack([known == 1, known == -1], dim=1)
+    nearest = nearest_labelled(both.view(2 * n, h, w)).view(n, 2, h, w)
     has_met = hits >= 0
     is_first = (torch.arange(hits.shape[2], device=hits.device) == 0).view(-1, 1, 1)
     takes_nearest = ~has_met.any(2, keepdim=True) & is_first
