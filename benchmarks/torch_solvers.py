@@ -44,7 +44,7 @@ def main() -> None:
     bandwidth = copy_bandwidth(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"{device} ({name}), torch {torch.__version__}, copies {bandwidth / 1e9:.0f} GB/s", flush=True)
-    memory = given.memory or (0.4 * torch.cuda.mem_get_info(device)[0] / 2**30 if device.type == "cuda" else 0.25)
+    memory = given.memory or (0.4 * torch.cuda.mem_get_info(device)[0] / 2**30 if device.type == "cuda" else None)
     for side in given.side:
         images, label_maps = problems(side)
         for solver in given.solver:
@@ -74,7 +74,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=20, help="solves of a batch at most (20)")
     parser.add_argument("--seconds", type=float, default=20, help="for one line, about; at least 3 repeats (20)")
     parser.add_argument("--minutes", type=float, default=9, help="for all; what is not begun by then is skipped (9)")
-    parser.add_argument("--memory", type=float, help="GiB solvers may take (two fifths of what is free; CPU: 0.25)")
+    parser.add_argument(
+        "--memory", type=float, help="GiB solvers may take (on CUDA two fifths of what is free, else their own)"
+    )
     parser.add_argument("--save", type=Path, help="file to which a JSON line is added for each measurement")
     return parser.parse_args()
 

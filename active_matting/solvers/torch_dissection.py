@@ -119,10 +119,13 @@ def _assemble(nodes: Nodes, values: Tensor, updates: Tensor | None) -> tuple[Ten
     ring = values.new_zeros(n, m, r, r)
     if updates is not None and nodes.child_places is not None:
         for child in range(2):
-            node = torch.arange(child, 2 * m, 2, device=values.device)[:, None, None]
-            rows, columns = nodes.child_places[:, child, :, None], nodes.child_places[:, child, None, :]
-            top += updates[:, node, rows[:, :s], columns]
-            ring += updates[:, node, rows[:, s:], columns[..., s:]]
+            # First rows, then columns: together they would need an index for each number of the fronts.
+            place = nodes.child_places[:, child]  # (m, s + r)
+            node = torch.arange(child, 2 * m, 2, device=values.device)[:, None]
+            rows = updates[:, node, place]  # (N, m, s + r, the child's r)
+            columns = place[None, :, None].expand(n, m, s + r, s + r)
+            top += rows[:, :, :s].gather(3, columns[:, :, :s])
+            ring += rows[:, :, s:].gather(3, columns[:, :, s:, s:])
     return top, ring
 
 

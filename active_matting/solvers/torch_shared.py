@@ -57,8 +57,8 @@ class SharedTorch:
     confidence_decay: float = Shared.confidence_decay
     device: str = "cpu"
     """What it runs on: "cpu", "cuda" or "cuda:0", ... ."""
-    memory: float = 2.0
-    """How many GiB solving may take; what takes more is done in several parts."""
+    memory: float | None = None
+    """GiB that solving may take; what takes more is done in several parts. None: 1/4 on a CPU, 8 on a GPU."""
 
     def __post_init__(self) -> None:
         Shared(**{field.name: getattr(self, field.name) for field in fields(Shared)})  # refuses what it refuses
@@ -77,7 +77,9 @@ class SharedTorch:
         device = check_device(self.device)
         colours = as_images(images, device)
         h, w = colours.shape[2:]
-        chunk = min(chunk_of(self.memory, _BYTES_PER_PIXEL * h * w), max(1, cells_on(device) // (_SHARE * h * w)))
+        chunk = min(
+            chunk_of(self.memory, _BYTES_PER_PIXEL * h * w, device), max(1, cells_on(device) // (_SHARE * h * w))
+        )
         variance = torch.cat([_colour_variance(part) for part in torch.split(colours, chunk)]) * self.variance_factor
         state = colours, _structure_tensor(colours), variance
         return PreparedBatch((h, w), partial(_solve, self), state, chunk)
