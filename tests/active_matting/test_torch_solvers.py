@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import fields
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,7 @@ from scipy.sparse.linalg import spsolve
 from active_matting.data import make_data
 from active_matting.errors import ConvergenceError, InvalidArgumentError, InvalidArrayError
 from active_matting.regions import place_region
-from active_matting.solvers import make_solver
+from active_matting.solvers import make_solver, torch_closed_form, torch_neighbours, torch_shared
 from active_matting.solvers.base import PreparedClassical, has_both_classes, write_decided
 from active_matting.solvers.shared import Shared
 from active_matting.solvers.shared_sampling import cast_rays as cast_rays_slowly
@@ -214,6 +215,21 @@ def test_batches_that_do_not_fit_are_refused(name: str) -> None:
     for function, argument, sentence in refused:
         with pytest.raises(InvalidArrayError, match=sentence):
             function(argument)
+
+
+def test_nothing_on_the_way_to_alpha_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tensors of the device "meta" have shapes but no numbers: whatever reads one, or mixes devices, raises.
+    monkeypatch.setitem(torch_neighbours._CELLS, "meta", 1 << 12)
+    meta = torch.device("meta")
+    n, h, w = 3, 30, 41
+    colours = torch.zeros(n, 3, h, w, device=meta)
+    labels = torch.zeros(n, h, w, dtype=torch.int8, device=meta)
+    state = colours, torch.zeros(n, 3, h, w, device=meta), torch.zeros(n, h, w, device=meta)
+    method = partial(torch_shared._solve, SharedTorch())
+    assert PreparedBatch((h, w), method, state, 2).mattes(labels).alpha.shape == (n, h, w)
+    values = torch_closed_form.system(laplacian(colours, 1, 1e-7), labels)
+    solution, is_solved = dissect(h, w, 2, meta).solve(values)
+    assert (solution.shape, is_solved.shape) == ((n, h * w), (n,))
 
 
 # Closed form.
