@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,22 @@ AlphasFromLabels: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 """The same for many: labels (N, H, W), each with both, → alphas (N, H, W)."""
 
 
+def has_both_classes(label_maps: Any) -> Any:
+    """Which label maps of `(N, H, W)`, NumPy's or torch's, hold foreground and background: bool `(N,)`."""
+    labels = label_maps.reshape(len(label_maps), -1)
+    return (labels == Label.FOREGROUND).any(1) & (labels == Label.BACKGROUND).any(1)
+
+
+def write_decided(alphas: Any, label_maps: Any) -> None:
+    """Write into alphas `(N, H, W)`, NumPy's or torch's, what is decided for every classical method.
+
+    0.5 where a label map lacks one of the classes; then 1 and 0 where foreground and background are labelled.
+    """
+    alphas[~has_both_classes(label_maps)] = 0.5
+    alphas[label_maps == Label.FOREGROUND] = 1
+    alphas[label_maps == Label.BACKGROUND] = 0
+
+
 @dataclass(frozen=True)
 class PreparedClassical:
     """A classical method behind the checks and the decisions that all of them share.
@@ -69,13 +85,11 @@ class PreparedClassical:
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
         label_map = check_label_map(label_map, self.shape)
-        is_foreground, is_background = label_map == Label.FOREGROUND, label_map == Label.BACKGROUND
-        if is_foreground.any() and is_background.any():
+        if has_both_classes(label_map[None])[0]:
             matte = self.method(label_map, previous)
         else:
-            matte = Matte(np.full(self.shape, 0.5, dtype=np.float32))
-        matte.alpha[is_foreground] = 1
-        matte.alpha[is_background] = 0
+            matte = Matte(np.empty(self.shape, dtype=np.float32))
+        write_decided(matte.alpha[None], label_map[None])
         return matte
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
