@@ -102,11 +102,8 @@ class PreparedClassical:
         labels = np.empty(alphas.shape, dtype=np.int8)
         for row, label_map in zip(labels, label_maps, strict=True):
             row[:] = check_label_map(label_map, self.shape)
-        is_foreground, is_background = labels == Label.FOREGROUND, labels == Label.BACKGROUND
-        has_both = is_foreground.any(axis=(1, 2)) & is_background.any(axis=(1, 2))
-        alphas[~has_both] = 0.5
+        has_both = has_both_classes(labels)
         if has_both.any():
             alphas[has_both] = self.method_for_many(labels[has_both])
-        alphas[is_foreground] = 1
-        alphas[is_background] = 0
+        write_decided(alphas, labels)
         return alphas
