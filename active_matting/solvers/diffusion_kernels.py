@@ -13,14 +13,14 @@ from active_matting.solvers.graph_kernels import Array
 
 @njit(cache=True, nogil=True)
 def _multiply(
-    start: Array, column: Array, weight: Array, degree: Array, is_free: Array, x: Array, product: Array
+    start: Array, middle: Array, column: Array, weight: Array, degree: Array, is_free: Array, x: Array, product: Array
 ) -> None:
     # The product's rows of fixed nodes are 0.
     for i in range(len(degree)):
         s = degree[i] * x[i]
         if is_free[i]:
             for k in range(start[i], start[i + 1]):
-                s -= weight[k] * x[column[k]]
+                s -= np.float32(weight[k]) * x[column[k]]
             product[i] = s
         else:
             product[i] = 0
@@ -28,7 +28,7 @@ def _multiply(
 
 @njit(cache=True, nogil=True)
 def _multiply_many(
-    start: Array, column: Array, weight: Array, degree: Array, is_free: Array, x: Array, product: Array
+    start: Array, middle: Array, column: Array, weight: Array, degree: Array, is_free: Array, x: Array, product: Array
 ) -> None:
     n, m = x.shape
     s = np.empty(m, dtype=x.dtype)
@@ -36,7 +36,7 @@ def _multiply_many(
         for c in range(m):
             s[c] = degree[i, c] * x[i, c]
         for k in range(start[i], start[i + 1]):
-            j, w = column[k], weight[k]
+            j, w = column[k], np.float32(weight[k])
             for c in range(m):
                 s[c] -= w * x[j, c]
         for c in range(m):
@@ -45,18 +45,23 @@ def _multiply_many(
 
 @njit(cache=True, nogil=True)
 def _descend(
-    start: Array, column: Array, weight: Array, inverse: Array, parent: Array, b: Array, x: Array, coarse: Array
+    start: Array,
+    middle: Array,
+    column: Array,
+    weight: Array,
+    inverse: Array,
+    parent: Array,
+    b: Array,
+    x: Array,
+    coarse: Array,
 ) -> None:
     # A forward Gauss-Seidel sweep from x = 0 needs the weights below the diagonal only.
     n = len(inverse)
     for i in range(n):
         s = b[i]
         if inverse[i] != 0:
-            for k in range(start[i], start[i + 1]):
-                j = column[k]
-                if j > i:
-                    break
-                s += weight[k] * x[j]
+            for k in range(start[i], middle[i]):
+                s += np.float32(weight[k]) * x[column[k]]
         x[i] = s * inverse[i]
 
     # What it leaves is what the weights above the diagonal bring; summed over each parent's children.
@@ -64,26 +69,29 @@ def _descend(
     for i in range(n):
         if inverse[i] != 0:
             s = np.float32(0)
-            for k in range(start[i + 1] - 1, start[i] - 1, -1):
-                j = column[k]
-                if j < i:
-                    break
-                s += weight[k] * x[j]
+            for k in range(middle[i], start[i + 1]):
+                s += np.float32(weight[k]) * x[column[k]]
             coarse[parent[i]] += s
 
 
 @njit(cache=True, nogil=True)
 def _descend_many(
-    start: Array, column: Array, weight: Array, inverse: Array, parent: Array, b: Array, x: Array, coarse: Array
+    start: Array,
+    middle: Array,
+    column: Array,
+    weight: Array,
+    inverse: Array,
+    parent: Array,
+    b: Array,
+    x: Array,
+    coarse: Array,
 ) -> None:
     n, m = x.shape
     s = np.empty(m, dtype=np.float32)
     for i in range(n):
         s[:] = b[i]
-        for k in range(start[i], start[i + 1]):
-            j, w = column[k], weight[k]
-            if j > i:
-                break
+        for k in range(start[i], middle[i]):
+            j, w = column[k], np.float32(weight[k])
             for c in range(m):
                 s[c] += w * x[j, c]
         for c in range(m):
@@ -92,10 +100,8 @@ def _descend_many(
     coarse[:] = 0
     for i in range(n):
         s[:] = 0
-        for k in range(start[i + 1] - 1, start[i] - 1, -1):
-            j, w = column[k], weight[k]
-            if j < i:
-                break
+        for k in range(middle[i], start[i + 1]):
+            j, w = column[k], np.float32(weight[k])
             for c in range(m):
                 s[c] += w * x[j, c]
         for c in range(m):
@@ -104,7 +110,15 @@ def _descend_many(
 
 @njit(cache=True, nogil=True)
 def _ascend(
-    start: Array, column: Array, weight: Array, inverse: Array, parent: Array, b: Array, x: Array, coarse: Array
+    start: Array,
+    middle: Array,
+    column: Array,
+    weight: Array,
+    inverse: Array,
+    parent: Array,
+    b: Array,
+    x: Array,
+    coarse: Array,
 ) -> None:
     # The parents' correction, then a backward sweep: the mirror of the way down, so that the whole is symmetric.
     n = len(inverse)
@@ -115,13 +129,21 @@ def _ascend(
         if inverse[i] != 0:
             s = b[i]
             for k in range(start[i], start[i + 1]):
-                s += weight[k] * x[column[k]]
+                s += np.float32(weight[k]) * x[column[k]]
             x[i] = s * inverse[i]
 
 
 @njit(cache=True, nogil=True)
 def _ascend_many(
-    start: Array, column: Array, weight: Array, inverse: Array, parent: Array, b: Array, x: Array, coarse: Array
+    start: Array,
+    middle: Array,
+    column: Array,
+    weight: Array,
+    inverse: Array,
+    parent: Array,
+    b: Array,
+    x: Array,
+    coarse: Array,
 ) -> None:
     n, m = x.shape
     for i in range(n):
@@ -131,7 +153,7 @@ def _ascend_many(
     for i in range(n - 1, -1, -1):
         s[:] = b[i]
         for k in range(start[i], start[i + 1]):
-            j, w = column[k], weight[k]
+            j, w = column[k], np.float32(weight[k])
             for c in range(m):
                 s[c] += w * x[j, c]
         for c in range(m):

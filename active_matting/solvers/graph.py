@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from active_matting.solvers.graph_kernels import _coarsen, _degrees, _match, _symmetrise
+from active_matting.solvers.graph_kernels import _coarsen, _degrees, _match, _middles, _symmetrise
 
 _FEWEST = 400  # nodes that are worth gathering further: fewer are solved directly at no cost
 _PAIRINGS = 3  # a level's nodes have up to 2³ nodes of the level below
@@ -19,13 +19,15 @@ _PAIRINGS = 3  # a level's nodes have up to 2³ nodes of the level below
 class Graph:
     """Symmetric weights W ≥ 0 among n nodes as compressed rows, columns sorted, nothing on the diagonal.
 
-    start: int64 `(n + 1,)`; column: uint32, weight: float32, both `(entries,)`; degree: float32 `(n,)`, the rows' sums.
+    start: int64 `(n + 1,)`; middle: int64 `(n,)`, the first entry of each row right of the diagonal; column: uint32,
+    weight: uint8 or float32, both `(entries,)`; degree: float32 `(n,)`, the rows' sums.
     The graph Laplacian is `diag(degree) - W`.
     """
 
     start: NDArray[np.int64]
+    middle: NDArray[np.int64]
     column: NDArray[np.uint32]
-    weight: NDArray[np.float32]
+    weight: NDArray[np.uint8] | NDArray[np.float32]
     degree: NDArray[np.float32]
 
     def to_sparse(self) -> scipy.sparse.csr_matrix:
@@ -84,5 +86,7 @@ def gather(graph: Graph) -> list[tuple[Graph, NDArray[np.int32]]]:
     return levels
 
 
-def _graph(start: NDArray[np.int64], column: NDArray[np.uint32], weight: NDArray[np.float32]) -> Graph:
-    return Graph(start, column, weight, _degrees(start, weight))
+def _graph(
+    start: NDArray[np.int64], column: NDArray[np.uint32], weight: NDArray[np.uint8] | NDArray[np.float32]
+) -> Graph:
+    return Graph(start, _middles(start, column), column, weight, _degrees(start, weight))

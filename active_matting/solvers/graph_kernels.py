@@ -1,11 +1,3 @@
-"""Kernels that build sparse symmetric weights from ties, and gather their nodes into fewer and fewer.
-
-Sparse matrices are compressed rows: those of node i are entries `start[i]` to before `start[i + 1]` of `column`, sorted
-and without i itself, and of `weight`. Columns are unsigned, which spares each read a test for negative indices.
-"""
-
-from typing import Any, TypeAlias
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -36,8 +28,8 @@ def _symmetrise(nearest: Array) -> tuple[Array, Array, Array]:
                 fill[j] += 1
 
     # Equal ends of one node become one entry, counted.
-    weight = np.empty(len(ends), dtype=np.float32)
-    first, entry = 0, 0
+    weight = np.empty(len(ends), dtype=np.uint8)
+    first, entry = np.int64(0), 0
     for i in range(n):
         row = np.sort(ends[first : start[i + 1]])
         first = start[i + 1]
@@ -62,6 +54,16 @@ def _degrees(start: Array, weight: Array) -> Array:
 
 
 @njit(cache=True, nogil=True)
+def _middles(start: Array, column: Array) -> Array:
+    middle = np.empty(len(start) - 1, dtype=np.int64)
+    for i in range(len(middle)):
+        middle[i] = start[i]
+        while middle[i] < start[i + 1] and column[middle[i]] < i:
+            middle[i] += 1
+    return middle
+
+
+@njit(cache=True, nogil=True)
 def _match(start: Array, column: Array, weight: Array, degree: Array) -> tuple[Array, int]:
     # Each node joins the one it is most strongly tied to among those still alone: w_ij / sqrt(d_i d_j).
     n = len(start) - 1
@@ -74,7 +76,8 @@ def _match(start: Array, column: Array, weight: Array, degree: Array) -> tuple[A
         for k in range(start[i], start[i + 1]):
             j = column[k]
             if parent[j] < 0:
-                strength = weight[k] * weight[k] / degree[j]
+                w = np.float32(weight[k])
+                strength = w * w / degree[j]
                 if strength > strongest:
                     mate, strongest = np.int64(j), strength
         parent[i] = count

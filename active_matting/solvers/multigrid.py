@@ -67,10 +67,10 @@ class Level:
 def _on_columns(one: Callable[..., None], many: Callable[..., None], graph: Graph, given: Any, columns: Any) -> None:
     """Call the kernel for one right-hand side, on flat arrays, where there is but one."""
     if columns[0].shape[1] > 1:
-        many(graph.start, graph.column, graph.weight, *given, *columns)
+        many(graph.start, graph.middle, graph.column, graph.weight, *given, *columns)
     else:
         flat = (array[:, 0] if array.ndim == 2 else array for array in (*given, *columns))
-        one(graph.start, graph.column, graph.weight, *flat)
+        one(graph.start, graph.middle, graph.column, graph.weight, *flat)
 
 
 def levels_for(graph: Graph, coarser: list[tuple[Graph, NDArray[np.int32]]], is_free: NDArray[np.bool_]) -> list[Level]:
