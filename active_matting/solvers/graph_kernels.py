@@ -1,3 +1,12 @@
+"""Kernels that build sparse symmetric weights from ties, and gather their nodes into fewer and fewer.
+
+Sparse matrices are compressed rows: those of node i are entries `start[i]` to before `start[i + 1]` of `column`, sorted
+and without i itself, and of `weight`; the first of them right of the diagonal is `middle[i]`. Columns are unsigned,
+which spares each read a test for negative indices.
+"""
+
+from typing import Any, TypeAlias
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
