@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from active_matting.solvers.graph_kernels import _coarsen, _degrees, _match, _middles, _symmetrise
 
@@ -34,7 +34,8 @@ class Graph:
         """The graph Laplacian, scipy sparse `(n, n)`, float64."""
         n = len(self.degree)
         weights = scipy.sparse.csr_matrix((self.weight.astype(np.float64), self.column, self.start), shape=(n, n))
-        return (scipy.sparse.diags(self.degree.astype(np.float64)) - weights).tocsr()
+        laplacian: scipy.sparse.csr_matrix = (scipy.sparse.diags(self.degree.astype(np.float64)) - weights).tocsr()
+        return laplacian
 
     def components(self) -> NDArray[np.int32]:
         """The number of the connected component of each node, int32 `(n,)`, from 0."""
@@ -48,13 +49,13 @@ def nearest(points: NDArray[np.float64], queries: NDArray[np.float64], count: in
 
     `count` at most n. Euclidean distance, on numba's number of threads.
     """
-    _, found = cKDTree(points).query(queries, k=np.arange(1, count + 1), workers=numba.get_num_threads())
+    _, found = KDTree(points).query(queries, k=np.arange(1, count + 1), workers=numba.get_num_threads())
     return np.asarray(found, dtype=np.int64)
 
 
 def leaf_order(points: NDArray[np.float64]) -> NDArray[np.int64]:
     """An order of the points, a permutation of n, in which what is near in space is near in memory."""
-    return np.asarray(cKDTree(points).indices, dtype=np.int64)
+    return np.asarray(KDTree(points).indices, dtype=np.int64)
 
 
 def graph_of_ties(neighbours: NDArray[np.int64]) -> Graph:
@@ -63,6 +64,22 @@ def graph_of_ties(neighbours: NDArray[np.int64]) -> Graph:
     A node among its own neighbours does not count.
     """
     return _graph(*_symmetrise(neighbours))
+
+
+def gather_to(graph: Graph, most: int) -> NDArray[np.int32]:
+    """The parent of each node, int32 `(n,)`, when nodes are paired until at most `most` parents are left.
+
+    Those left once pairs are hard to find are put together by their numbers.
+    """
+    parent = np.arange(len(graph.degree), dtype=np.int32)
+    while len(graph.degree) > most:
+        mates, count = _match(graph.start, graph.column, graph.weight, graph.degree)
+        if count > 0.9 * len(graph.degree):
+            mates = (np.arange(len(mates)) * most // len(mates)).astype(np.int32)
+            count = most
+        graph = _graph(*_coarsen(graph.start, graph.column, graph.weight, mates, count))
+        parent = mates[parent]
+    return parent
 
 
 def gather(graph: Graph) -> list[tuple[Graph, NDArray[np.int32]]]:

@@ -25,7 +25,7 @@ def _symmetrise(nearest: Array) -> tuple[Array, Array, Array]:
             if j != i:
                 start[i + 1] += 1
                 start[j + 1] += 1
-    start = np.cumsum(start)
+    start[:] = np.cumsum(start)
     ends = np.empty(start[n], dtype=np.uint32)
     fill = start[:n].copy()
     for i in range(n):
@@ -81,7 +81,7 @@ def _match(start: Array, column: Array, weight: Array, degree: Array) -> tuple[A
     for i in range(n):
         if parent[i] >= 0:
             continue
-        mate, strongest = -1, np.float32(0)
+        mate, strongest = np.int64(-1), np.float32(0)
         for k in range(start[i], start[i + 1]):
             j = column[k]
             if parent[j] < 0:
@@ -103,7 +103,7 @@ def _coarsen(start: Array, column: Array, weight: Array, parent: Array, count: i
     first = np.zeros(count + 1, dtype=np.int64)
     for i in range(n):
         first[parent[i] + 1] += 1
-    first = np.cumsum(first)
+    first[:] = np.cumsum(first)
     children = np.empty(n, dtype=np.int64)
     fill = first[:count].copy()
     for i in range(n):
