@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import scipy.optimize
 from numba import njit
 from numpy.typing import NDArray
 
@@ -15,6 +14,8 @@ from active_matting.types import Image, Label, LabelMap
 
 _PATCH_NOISE = 1e-6  # added to patches' colour variances, [0, 1]², so that flat patches have a distribution too
 _CANDIDATES = 20  # patches of nearest mean colour that are compared
+_CELL = 2 / 255  # patches whose means fall into the same cube of this side share their candidates
+_TINY = 1e-12
 
 
 def trim_edges(image: Image, label_map: LabelMap, radius: int, threshold: float) -> LabelMap:
@@ -60,11 +61,14 @@ def _trim_edges(image: Array, known: Array, reach: Array, offsets: Array, thresh
 class Patches:
     """The normal distribution of the colours in 3×3 pixels around each pixel.
 
-    mean: float64 `(H·W, 3)`; covariance: float64 `(H·W, 6)`, the entries rr, rg, rb, gg, gb, bb.
+    mean: float64 `(H·W, 3)`; covariance: float64 `(H·W, 6)`, the entries rr, rg, rb, gg, gb, bb; cell: int64 `(H·W,)`,
+    which of the small cubes of colours the mean lies in; centres: float64 `(cells, 3)`, those of the cubes.
     """
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
+    cell: NDArray[np.int64]
+    centres: NDArray[np.float64]
 
     @classmethod
     def of(cls, image: Image) -> "Patches":
@@ -74,7 +78,10 @@ class Patches:
         mean = _blur(colour)
         products = np.stack([mean[..., a] * mean[..., b] for a, b in _PAIRS], axis=2)
         noise = np.array([_PATCH_NOISE * (a == b) for a, b in _PAIRS])
-        return cls(mean.reshape(-1, 3), (_blur(pairs) - products + noise).reshape(-1, 6))
+        mean = mean.reshape(-1, 3)
+        cubes, cell = np.unique((mean / _CELL).astype(np.int64), axis=0, return_inverse=True)
+        centres = np.asarray((cubes + 0.5) * _CELL, dtype=np.float64)
+        return cls(mean, (_blur(pairs) - products + noise).reshape(-1, 6), cell.ravel(), centres)
 
 
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -93,43 +100,52 @@ def trim_patches(patches: Patches, label_map: LabelMap, near: float, far: float)
     """
     trimmed = label_map.copy()
     unknown = np.flatnonzero(label_map == Label.UNLABELLED)
+    cells, cell = np.unique(patches.cell[unknown], return_inverse=True)
     foreground, background = (
-        _nearest_patches(patches.mean, np.flatnonzero(label_map == label), unknown)
+        _nearest_patches(patches.mean, np.flatnonzero(label_map == label), patches.centres[cells])
         for label in (Label.FOREGROUND, Label.BACKGROUND)
     )
-    trimmed.ravel()[unknown] = _side(patches.mean, patches.covariance, unknown, foreground, background, near, far)
+    statistics = patches.mean, patches.covariance
+    trimmed.ravel()[unknown] = _sides(statistics, unknown, cell, (foreground, background), (near, far))
     return trimmed
 
 
 def _nearest_patches(
-    mean: NDArray[np.float64], known: NDArray[np.int64], unknown: NDArray[np.int64]
+    mean: NDArray[np.float64], known: NDArray[np.int64], colours: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    candidates: NDArray[np.int64] = known[nearest(mean[known], mean[unknown], min(_CANDIDATES, len(known)))]
+    candidates: NDArray[np.int64] = known[nearest(mean[known], colours, min(_CANDIDATES, len(known)))]
     return candidates
 
 
 @njit(cache=True, nogil=True)
-def _side(
-    mean: Array, covariance: Array, unknown: Array, foreground: Array, background: Array, near: float, far: float
+def _sides(
+    statistics: tuple[Array, Array],
+    unknown: Array,
+    cell: Array,
+    candidates: tuple[Array, Array],
+    thresholds: tuple[float, float],
 ) -> Array:
+    near, far = thresholds
     side = np.zeros(len(unknown), dtype=np.int8)
     for a in range(len(unknown)):
-        f = _smallest(mean, covariance, unknown[a], foreground[a], near, far)
-        b = _smallest(mean, covariance, unknown[a], background[a], near, far)
-        if f < near and b > far:
-            side[a] = 1
-        elif b < near and f > far:
-            side[a] = -1
+        f = _smallest(statistics, unknown[a], candidates[0][cell[a]], near)
+        if f < near:
+            b = _smallest(statistics, unknown[a], candidates[1][cell[a]], far)
+            side[a] = 1 if b > far else 0
+        elif f > far:
+            b = _smallest(statistics, unknown[a], candidates[1][cell[a]], near)
+            side[a] = -1 if b < near else 0
     return side
 
 
 @njit(cache=True, nogil=True)
-def _smallest(mean: Array, covariance: Array, p: int, candidates: Array, near: float, far: float) -> float:
-    # The smallest distance, or any that is already below `near`, which decides as much.
+def _smallest(statistics: tuple[Array, Array], p: int, candidates: Array, enough: float) -> float:
+    # The smallest distance, or any that is already below what is enough to decide.
+    mean, covariance = statistics
     smallest = np.inf
     for q in candidates:
         smallest = min(smallest, _bhattacharyya(mean[p], covariance[p], mean[q], covariance[q]))
-        if smallest < near:
+        if smallest < enough:
             break
     return smallest
 
@@ -184,6 +200,9 @@ def unexplained(image: Image, label_map: LabelMap) -> float:
 
 
 def _residual(foreground: NDArray[np.float64], background: NDArray[np.float64], unknown: NDArray[np.float64]) -> float:
-    """The L1 norm of what the best non-negative mixture, in the least squares, leaves."""
+    """The L1 norm of what the best mixture without negative parts, in the least squares, leaves."""
     sides = np.stack([foreground, background], axis=1)
-    return float(np.abs(sides @ scipy.optimize.nnls(sides, unknown)[0] - unknown).sum())
+    parts = np.linalg.lstsq(sides, unknown, rcond=None)[0]
+    if parts.min() < 0:  # then the best mixture is of one side alone, and histograms are never opposed
+        parts = np.where(parts > 0, sides.T @ unknown / np.maximum((sides**2).sum(axis=0), _TINY), 0)
+    return float(np.abs(sides @ parts - unknown).sum())
