@@ -52,7 +52,8 @@ class InformationFlow:
     the other side [τ_c, τ_f]; 0 first switches that off."""
     transparency: float = 0.78
     """From how badly known colours explain unknown ones, 0 to 2, the foreground counts as highly transparent."""
-    tolerance: float = 1e-5  # of the residual, relative
+    tolerance: float = 1e-5
+    """Of alpha: solving ends when a rough inverse finds no larger error; the true one may be some 50 times that."""
     max_iterations: int = 10_000
 
     def __post_init__(self) -> None:  # JSON knows lists only, and a solver must stay hashable
