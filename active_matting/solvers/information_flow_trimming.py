@@ -14,7 +14,7 @@ from active_matting.types import Image, Label, LabelMap
 
 _PATCH_NOISE = 1e-6  # added to patches' colour variances, [0, 1]², so that flat patches have a distribution too
 _CANDIDATES = 20  # patches of nearest mean colour that are compared
-_CELL = 2 / 255  # patches whose means fall into the same cube of this side share their candidates
+_CELL = 1 / 255  # patches whose means fall into the same cube of this side share their candidates
 _TINY = 1e-12
 
 
