@@ -11,6 +11,9 @@ from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_c
 from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron
 from active_matting.segmenters.planes import Job, Planes, blurred, in_threads, lab_of, local_deviation, log_ratio
+from active_matting.solvers.base import PreparedSolver
+from active_matting.solvers.closed_form import ClosedForm
+from active_matting.solvers.random_walk import RandomWalk
 from active_matting.types import Image, Label, LabelMap, check_image
 
 SIDE = 100
@@ -19,6 +22,7 @@ SIDE = 100
 WEIGHTS = Path(__file__).parent / "weights" / "segmenter.safetensors"
 
 _WAYS = ("plain", "edges", "barrier", "straight", "texture", "verdict")
+_MATTES = {"closed-form": ClosedForm(epsilon=1e-5), "random-walk": RandomWalk(sigma=0.05)}
 _SPACES = ("colour", "colour-place", "texture")
 
 FEATURES = (
@@ -31,6 +35,7 @@ FEATURES = (
     *(f"{what}-around-{sigma}" for sigma in (2, 5, 12) for what in ("colour", "way")),
     *("border", "height", "centre", "foreground-told", "background-told", "fine-texture", "coarse-texture"),
     *("colour-verdict", "plain-verdict", "barrier-verdict"),
+    *_MATTES,
 )
 """What the perceptron is given for each pixel. `-ratio`, `-nearest`, and the three kernels compare foreground with
 background as a logarithm; `-distance` and `-strangeness` say how near or like the pixel is to either."""
@@ -42,7 +47,7 @@ class Cues:
 
     Cues are likeness to the labelled pixels (kernels in the spaces of colour, colour and place, and texture) and
     geodesic distance to them (over colour differences, over the highest barrier, over texture, over what colour alone
-    says). A perceptron of two hidden layers, fitted to pictures with true masks, weighs them; see the model card
+    says), and two mattes of the small picture. A perceptron of two hidden layers, fitted to pictures with true masks, weighs them; see the model card
     beside its weights. Nothing starts at random and nothing takes turns, so that one more answer changes what is near
     or like it, and leaves the rest.
     """
@@ -79,6 +84,7 @@ class CuePlanes:
     shape: tuple[int, int]
     spaces: tuple[tuple[Planes, tuple[float, float, float]], ...]  # features (h, w, c), and their kernels' scales
     ways: tuple[tuple[StepCosts, bool, float, float], ...]  # costs, highest step, a little, what counts as 1
+    mattes: tuple[PreparedSolver, ...]
     constant: Planes  # (5, h, w): border, height, centre, fine and coarse texture
 
     @classmethod
@@ -106,7 +112,8 @@ class CuePlanes:
         )
         border = 2 * np.minimum(np.minimum(y, 1 - y), np.minimum(x, 1 - x))
         constant = [border, y - 0.5, np.hypot(y - 0.5, x - 0.5), 5 * texture[..., 1], 5 * texture[..., 2]]
-        return cls((h, w), spaces, ways, np.stack(constant))
+        mattes = tuple(solver.prepare(image) for solver in _MATTES.values())
+        return cls((h, w), spaces, ways, mattes, np.stack(constant))
 
 
 def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
@@ -114,7 +121,9 @@ def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
     told = labels == Label.FOREGROUND, labels == Label.BACKGROUND
     jobs: list[Job] = [(likeness, (space, is_told, scales)) for space, scales in planes.spaces for is_told in told]
     jobs += [(distances, (costs, is_told, highest)) for costs, highest, _, _ in planes.ways for is_told in told]
-    found = in_threads(jobs)
+    solved: list[Job] = [(matte.solve, (labels,)) for matte in planes.mattes]
+    found = in_threads(solved + jobs)
+    mattes, found = found[: len(solved)], found[len(solved) :]
     alike, distant = found[: 2 * len(planes.spaces)], found[2 * len(planes.spaces) :]
     features: list[NDArray[np.float32]] = []
     for foreground, background in zip(alike[::2], alike[1::2], strict=True):
@@ -135,7 +144,7 @@ def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
     counts = [np.full(planes.shape, np.log1p(is_told.sum() / 25), dtype=np.float32) for is_told in told]
     border, height, centre, fine, coarse = planes.constant
     features += [border, height, centre, *counts, fine, coarse]
-    features += [verdict - 0.5, plain - 0.5, barrier - 0.5]
+    features += [verdict - 0.5, plain - 0.5, barrier - 0.5, *(matte.alpha - 0.5 for matte in mattes)]
     return np.stack(features)
 
 

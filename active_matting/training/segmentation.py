@@ -191,7 +191,7 @@ def train(
         rng = np.random.default_rng([seed, number])
         errors = _collect_many(pictures, count, segmenter, edge, kept, rng, f"round {number + 1} of {len(rounds)}")
         segmenter = fit(kept[0], (64, 32), passes, seed)
-        edge = fit(kept[1], (48, 24), passes, seed)
+        edge = fit(kept[1], (64, 32), passes, seed)
         write_perceptron(output / cues.WEIGHTS.name, segmenter, cues.FEATURES)
         write_perceptron(output / band.WEIGHTS.name, edge, band.FEATURES)
         unseen, rng = (Examples(), Examples()), np.random.default_rng(seed)
