@@ -1,4 +1,4 @@
-"""The torch solvers against their twins on the CPU, direct solutions, and OpenCV; batches against single solves."""
+"""The torch solvers against their twins on the CPU, and direct solutions; batches against single solves."""
 
 import pickle
 from dataclasses import fields
@@ -6,7 +6,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import scipy.sparse
@@ -21,13 +20,14 @@ from active_matting.regions import place_region
 from active_matting.solvers import make_solver, torch_closed_form, torch_neighbours, torch_shared
 from active_matting.solvers.base import PreparedClassical, has_both_classes, write_decided
 from active_matting.solvers.shared import Shared
+from active_matting.solvers.shared_rows import Frame, Workers
 from active_matting.solvers.shared_sampling import cast_rays as cast_rays_slowly
 from active_matting.solvers.shared_sampling import expand as expand_slowly
+from active_matting.solvers.shared_sampling import met_arrays
 from active_matting.solvers.torch_batch import PreparedBatch
 from active_matting.solvers.torch_closed_form import ClosedFormTorch, laplacian
 from active_matting.solvers.torch_dissection import dissect
 from active_matting.solvers.torch_geometry import levels_of
-from active_matting.solvers.torch_nearest import nearest_labelled
 from active_matting.solvers.torch_rays import cast_rays
 from active_matting.solvers.torch_sampling import expand
 from active_matting.solvers.torch_shared import SharedTorch
@@ -384,33 +384,28 @@ def test_shared_is_its_twin_whatever_its_parameters(parameters: dict[str, Any]) 
 def test_labels_grow_and_rays_meet_as_in_the_twin() -> None:
     image, alpha = made_up_image((33, 46), seed=1)
     label_map = answered(alpha, 2)
+    label_map[10:14, 20:24] = 2
     state = SharedTorch().prepare(image).batch.state
-    known = expand_slowly(np.ascontiguousarray(image.transpose(2, 0, 1)), label_map, 6, 0.03)
+    frame = Frame(*label_map.shape, 6)
+    y, x = np.indices(label_map.shape)
+    rays, tile = 5, 3
+    met = met_arrays(frame, rays, tile)
+    with Workers(1) as workers:
+        known = expand_slowly(frame, frame.pad(image.transpose(2, 0, 1)), label_map, 6, 0.03, workers)
+        cast_rays_slowly(frame, state[1][0].numpy(), known, met, workers)
+    hits, energies = (of[:, y % tile, x % tile, :, y // tile, x // tile] for of in met)  # (H, W, rays, 2)
+    known = frame.inside(known)
     ours = expand(state[0], torch.tensor(label_map)[None], 6, 0.03)
     np.testing.assert_array_equal(ours[0], known)
-    assert (known != label_map).any()
+    assert ((known != 0) & (label_map == 0)).any()
+    assert (known[label_map == 2] == 0).all()
 
-    hits, energies = cast_rays_slowly(state[1][0].numpy(), known, 5, 3)
-    our_hits, our_energies = (part[0].permute(2, 3, 1, 0).numpy() for part in cast_rays(state[1], ours, 5, 3))
+    our_hits, our_energies = (part[0].permute(2, 3, 1, 0).numpy() for part in cast_rays(state[1], ours, rays, tile))
     is_unknown = known == 0
     np.testing.assert_array_equal(our_hits[is_unknown], hits[is_unknown])
     has_hit = is_unknown[..., None, None] & (our_hits >= 0)
-    np.testing.assert_allclose(our_energies[has_hit], energies[has_hit], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(our_energies[has_hit], energies[has_hit], rtol=1e-5, atol=1e-6)
     assert np.isinf(our_energies[our_hits < 0]).all()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 17), (12, 1), (2, 9), (40, 33), (61, 90)])
-def test_the_nearest_labelled_pixel_is_opencvs(shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(shape[0])
-    masks = np.stack([rng.random(shape) < density for density in (0.5, 0.1, 0.01, 0.001, 0.0)])
-    masks[:, rng.integers(shape[0]), rng.integers(shape[1])] = True
-    for ours, mask in zip(nearest_labelled(torch.tensor(masks)).numpy(), masks, strict=True):
-        _, site = cv2.distanceTransformWithLabels(
-            (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        theirs = np.zeros(site.max() + 1, dtype=np.int64)
-        theirs[site[mask]] = np.flatnonzero(mask)
-        np.testing.assert_array_equal(ours, theirs[site])
 
 
 def test_shared_has_its_twins_parameters() -> None:
