@@ -26,7 +26,7 @@ from active_matting.solvers.torch_refinement import refine, smooth
 from active_matting.solvers.torch_sampling import expand, gather
 from active_matting.types import Image, check_image
 
-_BYTES_PER_PIXEL = 1300  # what solving takes, measured on a CPU: rays' hits and energies, pairs, terms
+_BYTES_PER_PIXEL = 700  # what solving takes, measured on a CPU: rays' hits and energies, pairs, terms
 _SHARE = 8  # so many neighbours of each pixel at least are looked at together
 _WINDOW = 5  # side of the window of the local variance
 
