@@ -17,21 +17,22 @@ from scipy.sparse.linalg import spsolve
 from active_matting.data import make_data
 from active_matting.errors import ConvergenceError, InvalidArgumentError, InvalidArrayError
 from active_matting.regions import place_region
-from active_matting.solvers import make_solver, torch_closed_form, torch_neighbours, torch_shared
+from active_matting.solvers import make_solver
 from active_matting.solvers.base import PreparedClassical, has_both_classes, write_decided
+from active_matting.solvers.batched import closed_form, neighbours, shared
+from active_matting.solvers.batched.batch import PreparedBatch
+from active_matting.solvers.batched.closed_form import ClosedFormTorch, laplacian
+from active_matting.solvers.batched.dissection import dissect
+from active_matting.solvers.batched.geometry import levels_of
+from active_matting.solvers.batched.rays import cast_rays
+from active_matting.solvers.batched.sampling import expand
+from active_matting.solvers.batched.shared import SharedTorch
 from active_matting.solvers.closed_form import ClosedForm
 from active_matting.solvers.shared import Shared
 from active_matting.solvers.shared_rows import Frame, Workers
 from active_matting.solvers.shared_sampling import cast_rays as cast_rays_slowly
 from active_matting.solvers.shared_sampling import expand as expand_slowly
 from active_matting.solvers.shared_sampling import met_arrays
-from active_matting.solvers.torch_batch import PreparedBatch
-from active_matting.solvers.torch_closed_form import ClosedFormTorch, laplacian
-from active_matting.solvers.torch_dissection import dissect
-from active_matting.solvers.torch_geometry import levels_of
-from active_matting.solvers.torch_rays import cast_rays
-from active_matting.solvers.torch_sampling import expand
-from active_matting.solvers.torch_shared import SharedTorch
 from active_matting.testing import SHAPES, SMALLEST_SHAPES, check_solver, made_up_image, made_up_labels
 from active_matting.types import Alpha, Image, LabelMap
 
@@ -229,15 +230,15 @@ def test_batches_that_do_not_fit_are_refused(name: str) -> None:
 
 def test_nothing_on_the_way_to_alpha_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tensors of the device "meta" have shapes but no numbers: whatever reads one, or mixes devices, raises.
-    monkeypatch.setitem(torch_neighbours._CELLS, "meta", 1 << 12)
+    monkeypatch.setitem(neighbours._CELLS, "meta", 1 << 12)
     meta = torch.device("meta")
     n, h, w = 3, 30, 41
     colours = torch.zeros(n, 3, h, w, device=meta)
     labels = torch.zeros(n, h, w, dtype=torch.int8, device=meta)
     state = colours, torch.zeros(n, 3, h, w, device=meta), torch.zeros(n, h, w, device=meta)
-    method = partial(torch_shared._solve, SharedTorch())
+    method = partial(shared._solve, SharedTorch())
     assert PreparedBatch((h, w), method, state, 2).mattes(labels).alpha.shape == (n, h, w)
-    values = torch_closed_form.system(laplacian(colours, 1, 1e-7), labels)
+    values = closed_form.system(laplacian(colours, 1, 1e-7), labels)
     solution, is_solved = dissect(h, w, 2, meta).solve(values)
     assert (solution.shape, is_solved.shape) == ((n, h * w), (n,))
 

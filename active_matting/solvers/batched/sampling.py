@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from active_matting.solvers.batched.neighbours import Neighbourhood, blocks, dot, first_of, squared
 from active_matting.solvers.shared_rows import nearest_offsets
-from active_matting.solvers.torch_neighbours import Neighbourhood, blocks, dot, first_of, squared
 from active_matting.types import Label
 
 _TINY = 1e-6

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from active_matting.errors import ConvergenceError, InvalidArgumentError
-from active_matting.solvers.torch_batch import (
+from active_matting.solvers.batched.batch import (
     PreparedBatch,
     PreparedTorch,
     State,
@@ -20,7 +20,7 @@ from active_matting.solvers.torch_batch import (
     check_memory,
     chunk_of,
 )
-from active_matting.solvers.torch_dissection import dissect
+from active_matting.solvers.batched.dissection import dissect
 from active_matting.types import Image, Label, check_image
 
 SHIFTS = (1e-12, 1e-10, 1e-8)

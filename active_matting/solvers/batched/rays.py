@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from active_matting.solvers.torch_neighbours import blocks
+from active_matting.solvers.batched.neighbours import blocks
 
 
 class _Directions(NamedTuple):
