@@ -30,7 +30,7 @@ import torch
 from active_matting.data import make_data
 from active_matting.regions import place_region
 from active_matting.solvers import make_solver
-from active_matting.solvers.torch_dissection import dissect
+from active_matting.solvers.batched.dissection import dissect
 
 TWINS = {"shared-torch": "shared", "closed-form-torch": "closed-form"}
 DIFFERENT = 16

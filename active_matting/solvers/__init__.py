@@ -17,8 +17,8 @@ SOLVERS = Registry(
         "lkm": "active_matting.solvers.lkm:LKM",
         "random-walk": "active_matting.solvers.random_walk:RandomWalk",
         "segment-then-matte": "active_matting.solvers.segment_then_matte:SegmentThenMatte",
-        "shared-torch": "active_matting.solvers.torch_shared:SharedTorch",
-        "closed-form-torch": "active_matting.solvers.torch_closed_form:ClosedFormTorch",
+        "shared-torch": "active_matting.solvers.batched.shared:SharedTorch",
+        "closed-form-torch": "active_matting.solvers.batched.closed_form:ClosedFormTorch",
     },
 )
 

@@ -1,12 +1,11 @@
-"""The torch solvers against their twins on the CPU, direct solutions, and OpenCV; batches against single solves."""
+"""The torch solvers against their twins on the CPU, and direct solutions; batches against single solves."""
 
 import pickle
 from dataclasses import fields
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import scipy.sparse
@@ -18,20 +17,23 @@ from scipy.sparse.linalg import spsolve
 from active_matting.data import make_data
 from active_matting.errors import ConvergenceError, InvalidArgumentError, InvalidArrayError
 from active_matting.regions import place_region
-from active_matting.solvers import make_solver, torch_closed_form, torch_neighbours, torch_shared
+from active_matting.solvers import make_solver
 from active_matting.solvers.base import PreparedClassical, has_both_classes, write_decided
+from active_matting.solvers.batched import closed_form, neighbours, shared
+from active_matting.solvers.batched.batch import PreparedBatch
+from active_matting.solvers.batched.closed_form import ClosedFormTorch, laplacian
+from active_matting.solvers.batched.dissection import dissect
+from active_matting.solvers.batched.geometry import levels_of
+from active_matting.solvers.batched.rays import cast_rays
+from active_matting.solvers.batched.sampling import expand
+from active_matting.solvers.batched.shared import SharedTorch
+from active_matting.solvers.closed_form import ClosedForm
 from active_matting.solvers.shared import Shared
+from active_matting.solvers.shared_rows import Frame, Workers
 from active_matting.solvers.shared_sampling import cast_rays as cast_rays_slowly
 from active_matting.solvers.shared_sampling import expand as expand_slowly
-from active_matting.solvers.torch_batch import PreparedBatch
-from active_matting.solvers.torch_closed_form import ClosedFormTorch, laplacian
-from active_matting.solvers.torch_dissection import dissect
-from active_matting.solvers.torch_geometry import levels_of
-from active_matting.solvers.torch_nearest import nearest_labelled
-from active_matting.solvers.torch_rays import cast_rays
-from active_matting.solvers.torch_sampling import expand
-from active_matting.solvers.torch_shared import SharedTorch
-from active_matting.testing import check_solver, made_up_image, made_up_labels
+from active_matting.solvers.shared_sampling import met_arrays
+from active_matting.testing import SHAPES, SMALLEST_SHAPES, check_solver, made_up_image, made_up_labels
 from active_matting.types import Alpha, Image, LabelMap
 
 Array = NDArray[Any]
@@ -62,6 +64,16 @@ def made_up_batch(shape: tuple[int, int], count: int) -> tuple[Array, Array]:
     """Different made-up images, and different labels."""
     made = [made_up_image(shape, seed) for seed in range(count)]
     return np.stack([image for image, _ in made]), np.stack([answered(a, seed) for seed, (_, a) in enumerate(made)])
+
+
+def flat_image(shape: tuple[int, int]) -> Image:
+    """One colour throughout."""
+    return np.full((*shape, 3), 0.3, dtype=np.float32)
+
+
+def chequered_image(shape: tuple[int, int]) -> Image:
+    """Black and white pixel by pixel."""
+    return np.repeat(np.indices(shape).sum(0)[..., None] % 2, 3, axis=2).astype(np.float32)
 
 
 def solve_directly(image: Image, label_map: LabelMap, radius: int = 1) -> Array:
@@ -160,9 +172,8 @@ def test_the_smallest_and_the_narrowest_images_are_solved(name: str, shape: tupl
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flat_image_is_solved(name: str) -> None:
-    flat = np.full((1, 23, 19, 3), 0.3, dtype=np.float32)
     solver: Any = make_solver(name)
-    alpha = solver.prepare_batch(flat).solve(made_up_labels((23, 19))[None])
+    alpha = solver.prepare_batch(flat_image((23, 19))[None]).solve(made_up_labels((23, 19))[None])
     assert ((alpha >= 0) & (alpha <= 1)).all()
 
 
@@ -219,15 +230,15 @@ def test_batches_that_do_not_fit_are_refused(name: str) -> None:
 
 def test_nothing_on_the_way_to_alpha_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     # Tensors of the device "meta" have shapes but no numbers: whatever reads one, or mixes devices, raises.
-    monkeypatch.setitem(torch_neighbours._CELLS, "meta", 1 << 12)
+    monkeypatch.setitem(neighbours._CELLS, "meta", 1 << 12)
     meta = torch.device("meta")
     n, h, w = 3, 30, 41
     colours = torch.zeros(n, 3, h, w, device=meta)
     labels = torch.zeros(n, h, w, dtype=torch.int8, device=meta)
     state = colours, torch.zeros(n, 3, h, w, device=meta), torch.zeros(n, h, w, device=meta)
-    method = partial(torch_shared._solve, SharedTorch())
+    method = partial(shared._solve, SharedTorch())
     assert PreparedBatch((h, w), method, state, 2).mattes(labels).alpha.shape == (n, h, w)
-    values = torch_closed_form.system(laplacian(colours, 1, 1e-7), labels)
+    values = closed_form.system(laplacian(colours, 1, 1e-7), labels)
     solution, is_solved = dissect(h, w, 2, meta).solve(values)
     assert (solution.shape, is_solved.shape) == ((n, h * w), (n,))
 
@@ -332,9 +343,68 @@ def test_what_rounding_made_indefinite_is_repaired_and_what_is_indefinite_is_an_
 
 
 def test_closed_form_refuses_what_it_cannot_take() -> None:
-    for wrong in ("radius", "epsilon"):
-        with pytest.raises(InvalidArgumentError, match=r"must be (at least 1|above 0), got 0"):
-            make_solver("closed-form-torch", **{wrong: 0})
+    for name, wrong in (("radius", 0), ("epsilon", -1e-9), ("epsilon", float("nan"))):
+        with pytest.raises(InvalidArgumentError, match=f"{name} must (be at least 1|not be negative), got {wrong}"):
+            make_solver("closed-form-torch", **{name: wrong})
+
+
+def compare_with_closed_form(image: Image, label_map: LabelMap, device: str = "cpu", **parameters: Any) -> None:
+    expected = ClosedForm(**parameters).prepare(image).solve(label_map).alpha
+    alpha = ClosedFormTorch(device=device, **parameters).prepare(image).solve(label_map).alpha
+    np.testing.assert_allclose(alpha, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("size", [60, 100])
+def test_closed_form_is_its_twin_on_embedded_images(size: int, device: str) -> None:
+    for index, sample in enumerate(make_data("rendered", split="validation", count=4, size=size)):
+        compare_with_closed_form(sample.image, answered(sample.alpha, index), device)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, *SMALLEST_SHAPES, (3, 3), (3, 30), (60, 1)])
+@pytest.mark.parametrize("make_image", [lambda shape: made_up_image(shape)[0], flat_image, chequered_image])
+def test_closed_form_is_its_twin_with_one_pixel_of_each_class(make_image: Any, shape: tuple[int, int]) -> None:
+    label_map = np.zeros(shape, dtype=np.int8)
+    label_map[0, 0], label_map[-1, -1] = 1, -1
+    compare_with_closed_form(make_image(shape), label_map)
+
+
+@pytest.mark.parametrize("parameters", [{"radius": 2}, {"epsilon": 1e-4}, {"epsilon": 0}])
+def test_closed_form_is_its_twin_whatever_its_parameters(parameters: dict[str, Any]) -> None:
+    for shape in (*SHAPES, (4, 30)):
+        compare_with_closed_form(made_up_image(shape)[0], answered(made_up_image(shape)[1], 3), **parameters)
+
+
+@pytest.mark.parametrize("name", ["closed-form", "closed-form-torch"])
+def test_closed_form_without_epsilon_fails_aloud_where_a_window_is_flat(name: str) -> None:
+    with pytest.raises(ConvergenceError, match="epsilon"):
+        make_solver(name, epsilon=0).prepare(flat_image((12, 13))).solve(made_up_labels((12, 13)))
+
+
+def test_a_pixel_that_nothing_ties_is_half_and_troubles_no_other() -> None:
+    # Each pixel is the mean of those beside it, but one that stands alone.
+    h, w = 7, 9
+    batch = ClosedFormTorch().prepare_batch(flat_image((h, w))[None])
+    label_map = np.zeros((h, w), dtype=np.int8)
+    label_map[0], label_map[:, -1] = 1, -1
+    (stencil,) = batch.state
+    stencil.zero_()
+    dense = np.zeros((h * w, h * w))
+    for (y, x), (dy, dx) in product(np.ndindex(h, w), ((-1, 0), (1, 0), (0, -1), (0, 1))):
+        if 0 <= y + dy < h and 0 <= x + dx < w and (3, 4) not in ((y, x), (y + dy, x + dx)):
+            stencil[0, 12, y, x] += 1
+            stencil[0, (dy + 2) * 5 + dx + 2, y, x] = -1
+            dense[y * w + x, y * w + x] += 1
+            dense[y * w + x, (y + dy) * w + x + dx] = -1
+    alone = 3 * w + 4
+    known = np.flatnonzero(label_map.ravel())
+    unknown = np.setdiff1d(np.flatnonzero(label_map.ravel() == 0), [alone])
+    expected = (label_map.ravel() == 1).astype(np.float64)
+    expected[unknown] = np.linalg.solve(
+        dense[np.ix_(unknown, unknown)], -dense[np.ix_(unknown, known)] @ expected[known]
+    )
+    expected[alone] = 0.5
+    np.testing.assert_allclose(batch.solve(label_map[None])[0].flatten(), expected, atol=1e-6)
 
 
 # Shared sampling.
@@ -365,6 +435,14 @@ def test_shared_is_its_twin_on_made_up_images(shape: tuple[int, int]) -> None:
     compare_with_shared(made_up_image(shape)[0], made_up_labels(shape))
 
 
+@pytest.mark.parametrize("shape", [*SMALLEST_SHAPES, (60, 1), (24, 24)])
+@pytest.mark.parametrize("make_image", [lambda shape: made_up_image(shape)[0], flat_image, chequered_image])
+def test_shared_is_its_twin_with_one_pixel_of_each_class(make_image: Any, shape: tuple[int, int]) -> None:
+    label_map = np.zeros(shape, dtype=np.int8)
+    label_map[0, 0], label_map[-1, -1] = 1, -1
+    compare_with_shared(make_image(shape), label_map)
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -384,33 +462,28 @@ def test_shared_is_its_twin_whatever_its_parameters(parameters: dict[str, Any]) 
 def test_labels_grow_and_rays_meet_as_in_the_twin() -> None:
     image, alpha = made_up_image((33, 46), seed=1)
     label_map = answered(alpha, 2)
+    label_map[10:14, 20:24] = 2
     state = SharedTorch().prepare(image).batch.state
-    known = expand_slowly(np.ascontiguousarray(image.transpose(2, 0, 1)), label_map, 6, 0.03)
+    frame = Frame(33, 46, 6)
+    y, x = np.indices(label_map.shape)
+    rays, tile = 5, 3
+    met = met_arrays(frame, rays, tile)
+    with Workers(1) as workers:
+        known = expand_slowly(frame, frame.pad(image.transpose(2, 0, 1)), label_map, 6, 0.03, workers)
+        cast_rays_slowly(frame, state[1][0].numpy(), known, met, workers)
+    hits, energies = (of[:, y % tile, x % tile, :, y // tile, x // tile] for of in met)  # (H, W, rays, 2)
+    known = frame.inside(known)
     ours = expand(state[0], torch.tensor(label_map)[None], 6, 0.03)
     np.testing.assert_array_equal(ours[0], known)
-    assert (known != label_map).any()
+    assert ((known != 0) & (label_map == 0)).any()
+    assert (known[label_map == 2] == 0).all()
 
-    hits, energies = cast_rays_slowly(state[1][0].numpy(), known, 5, 3)
-    our_hits, our_energies = (part[0].permute(2, 3, 1, 0).numpy() for part in cast_rays(state[1], ours, 5, 3))
+    our_hits, our_energies = (part[0].permute(2, 3, 1, 0).numpy() for part in cast_rays(state[1], ours, rays, tile))
     is_unknown = known == 0
     np.testing.assert_array_equal(our_hits[is_unknown], hits[is_unknown])
     has_hit = is_unknown[..., None, None] & (our_hits >= 0)
-    np.testing.assert_allclose(our_energies[has_hit], energies[has_hit], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(our_energies[has_hit], energies[has_hit], rtol=1e-5, atol=1e-6)
     assert np.isinf(our_energies[our_hits < 0]).all()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 17), (12, 1), (2, 9), (40, 33), (61, 90)])
-def test_the_nearest_labelled_pixel_is_opencvs(shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(shape[0])
-    masks = np.stack([rng.random(shape) < density for density in (0.5, 0.1, 0.01, 0.001, 0.0)])
-    masks[:, rng.integers(shape[0]), rng.integers(shape[1])] = True
-    for ours, mask in zip(nearest_labelled(torch.tensor(masks)).numpy(), masks, strict=True):
-        _, site = cv2.distanceTransformWithLabels(
-            (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        theirs = np.zeros(site.max() + 1, dtype=np.int64)
-        theirs[site[mask]] = np.flatnonzero(mask)
-        np.testing.assert_array_equal(ours, theirs[site])
 
 
 def test_shared_has_its_twins_parameters() -> None:

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from active_matting.solvers.batched.neighbours import Neighbourhood, blocks, dot, first_of, squared
 from active_matting.solvers.shared_rows import nearest_offsets
-from active_matting.solvers.torch_nearest import nearest_labelled
-from active_matting.solvers.torch_neighbours import Neighbourhood, blocks, dot, first_of, squared
 from active_matting.types import Label
 
 _TINY = 1e-6
@@ -19,7 +18,7 @@ _TINY = 1e-6
 def expand(colours: Tensor, labels: Tensor, radius: int, threshold: float) -> Tensor:
     """Give unknown pixels the label of the nearest labelled one of nearly their colour, (N, H, W): 1, -1, 0.
 
-    colours: float32 (N, 3, H, W); labels: int8 (N, H, W).
+    Pixels in a transition stay unknown. colours: float32 (N, 3, H, W); labels: int8 (N, H, W).
     """
     known = torch.where(labels == Label.TRANSITION, 0, labels).float()
     if radius < 1:
@@ -35,18 +34,19 @@ def expand(colours: Tensor, labels: Tensor, radius: int, threshold: float) -> Te
         votes = (2 * ranks[block] + (offered > 0)) * offered.abs() * (distance <= threshold * threshold)
         most = torch.maximum(most, votes.amax(1))
     told = torch.where(most > 0, 2 * (most % 2) - 1, 0.0)
-    return torch.where(known != 0, known, told)
+    return torch.where(labels == Label.UNLABELLED, told, known)
 
 
 def gather(colours: Tensor, variance: Tensor, known: Tensor, hits: Tensor, energies: Tensor) -> Tensor:
     """The best pair of samples of each pixel: foreground, background, both variances, (N, 8, H, W).
 
     colours: (N, 3, H, W); variance, known: (N, H, W); hits and energies as `cast_rays` gives them. A pixel none of
-    whose rays met a foreground sample takes the nearest one, likewise for the background.
+    whose rays met a foreground sample takes the mean of all known ones, likewise for the background.
     """
     n, _, h, w = colours.shape
     index, distance = _samples(known, hits)
-    table = torch.cat([colours, variance[:, None]], dim=1).flatten(2)  # (N, 4, H·W)
+    table = torch.cat([colours, variance[:, None]], dim=1).flatten(2)
+    table = torch.cat([table, _means(known, table)], dim=2)  # (N, 4, H·W + 2)
 
     def take(chosen: Tensor) -> Tensor:  # (N, K, H, W) → (N, 4, K, H, W)
         place = chosen.reshape(n, 1, -1).expand(-1, 4, -1)
@@ -77,19 +77,26 @@ def gather(colours: Tensor, variance: Tensor, known: Tensor, hits: Tensor, energ
     return torch.cat([f_sample[:, :3], b_sample[:, :3], f_sample[:, 3:], b_sample[:, 3:]], dim=1)
 
 
+def _means(known: Tensor, table: Tensor) -> Tensor:
+    # Of what the table (N, 4, H·W) says of all foreground pixels, and of all background pixels, (N, 4, 2).
+    is_kind = torch.stack([known == 1, known == -1], dim=3).flatten(1, 2).double()  # (N, H·W, 2)
+    counts = is_kind.sum(1, keepdim=True).clamp(min=1)
+    return (table.double() @ is_kind / counts).float()
+
+
 def _samples(known: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
-    # Flat indices of each pixel's samples and how far they are, (N, 2, rays, H, W); empty places infinitely far.
-    n, h, w = known.shape
-    both = torch.stack([known == 1, known == -1], dim=1)
-    nearest = nearest_labelled(both.view(2 * n, h, w)).view(n, 2, h, w)
-    has_met = hits >= 0
+    # Each pixel's samples and how far they are, (N, 2, rays, H, W): flat indices, or H·W + kind for all pixels' mean,
+    # which counts as a pixel away; empty places are infinitely far.
+    h, w = known.shape[1:]
+    kind = torch.arange(2, device=hits.device).view(2, 1, 1, 1)
     is_first = (torch.arange(hits.shape[2], device=hits.device) == 0).view(-1, 1, 1)
-    takes_nearest = ~has_met.any(2, keepdim=True) & is_first
-    index = torch.where(takes_nearest, nearest[:, :, None], hits).clamp(min=0)
+    has_met = hits >= 0
+    takes_mean = ~has_met.any(2, keepdim=True) & is_first
+    index = torch.where(takes_mean, h * w + kind, hits.clamp(min=0))
     y, x = (torch.arange(length, device=known.device) for length in (h, w))
     dy, dx = index // w - y[:, None], index % w - x
     distance = (dy * dy + dx * dx).float().sqrt()
-    return index, torch.where(has_met | takes_nearest, distance, torch.inf)
+    return index, torch.where(takes_mean, 1.0, torch.where(has_met, distance, torch.inf))
 
 
 def _cost_of_pairs(around: list[Tensor], foreground: Tensor, background: Tensor, probability: Tensor) -> Tensor:

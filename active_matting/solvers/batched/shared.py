@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from active_matting.solvers.shared import Shared
-from active_matting.solvers.torch_batch import (
+from active_matting.solvers.batched.batch import (
     PreparedBatch,
     PreparedTorch,
     State,
@@ -20,13 +19,14 @@ from active_matting.solvers.torch_batch import (
     check_memory,
     chunk_of,
 )
-from active_matting.solvers.torch_neighbours import cells_on
-from active_matting.solvers.torch_rays import cast_rays
-from active_matting.solvers.torch_refinement import refine, smooth
-from active_matting.solvers.torch_sampling import expand, gather
+from active_matting.solvers.batched.neighbours import cells_on
+from active_matting.solvers.batched.rays import cast_rays
+from active_matting.solvers.batched.refinement import refine, smooth
+from active_matting.solvers.batched.sampling import expand, gather
+from active_matting.solvers.shared import Shared
 from active_matting.types import Image, check_image
 
-_BYTES_PER_PIXEL = 1300  # what solving takes, measured on a CPU: rays' hits and energies, pairs, terms
+_BYTES_PER_PIXEL = 700  # what solving takes, measured on a CPU: rays' hits and energies, pairs, terms
 _SHARE = 8  # so many neighbours of each pixel at least are looked at together
 _WINDOW = 5  # side of the window of the local variance
 

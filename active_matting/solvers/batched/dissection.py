@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.solvers.torch_geometry import Grid, Level, levels_of
+from active_matting.solvers.batched.geometry import Grid, Level, levels_of
 
 LEAF = 12  # rectangles with no longer side are not halved again: fewer levels outweigh the larger leaves
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from active_matting.solvers.torch_neighbours import blocks
+from active_matting.solvers.batched.neighbours import blocks
 
 
 class _Directions(NamedTuple):
@@ -76,6 +76,7 @@ def _sweep(
     is_hit = (met >= 0) & (x >= 0) & (x < w)  # else it is of the line that went on where this one left the image
     there = (number * h + at) * w + line % w
     way = total[:, None, here] - total.gather(1, there.flatten(1)).view_as(there)
+    way = way.clamp(min=0)  # below are only roundings
     y_stride, x_stride = strides
     pixel = directions.rows.gather(1, directions.steps) * y_stride + directions.columns * x_stride
     place = torch.where(directions.columns < w, directions.rays[:, None] * h * w + pixel, -1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from active_matting.errors import ConvergenceError, InvalidArgumentError
-from active_matting.solvers.torch_batch import (
+from active_matting.solvers.batched.batch import (
     PreparedBatch,
     PreparedTorch,
     State,
@@ -20,7 +20,7 @@ from active_matting.solvers.torch_batch import (
     check_memory,
     chunk_of,
 )
-from active_matting.solvers.torch_dissection import dissect
+from active_matting.solvers.batched.dissection import dissect
 from active_matting.types import Image, Label, check_image
 
 SHIFTS = (1e-12, 1e-10, 1e-8)
@@ -31,10 +31,10 @@ SHIFTS = (1e-12, 1e-10, 1e-8)
 class ClosedFormTorch:
     """Alpha is locally affine in colour (Levin, Lischinski and Weiss 2008, eq. 12), solved directly, in batches.
 
-    The same equations as `ClosedForm`, without its tolerance: the sparse system, in float64, is factored by nested
-    dissection. Known pixels stay in it as rows of the identity, so that its structure, and the work, is the same for
-    all label maps. Where no window fits, in images narrower than `2 radius + 1`, unlabelled pixels are 0.5.
-    Solving raises `ConvergenceError` if rounding makes a system indefinite beyond repair.
+    The equations of `ClosedForm`: the sparse system, in float64, is factored by nested dissection. Known pixels stay
+    in it as rows of the identity, so that its structure, and the work, is the same for all label maps. An image that
+    is smaller than a window has alpha 0.5 where nothing is told. Solving raises `ConvergenceError` if rounding makes
+    a system indefinite beyond repair.
 
     >>> import numpy as np
     >>> images = np.random.default_rng(0).random((3, 8, 11, 3))
@@ -56,8 +56,8 @@ class ClosedFormTorch:
     def __post_init__(self) -> None:
         if self.radius < 1:
             raise InvalidArgumentError(f"radius must be at least 1, got {self.radius}")
-        if not self.epsilon > 0:
-            raise InvalidArgumentError(f"epsilon must be above 0, got {self.epsilon}")
+        if not self.epsilon >= 0:
+            raise InvalidArgumentError(f"epsilon must not be negative, got {self.epsilon}")
         check_device(self.device)
         check_memory(self.memory)
 
@@ -128,24 +128,22 @@ def _whitened(centred: Tensor, regularisation: float) -> Tensor:
 def _solve(parameters: ClosedFormTorch, state: State, labels: Tensor) -> TorchMatte:
     (stencil,) = state
     n, h, w = labels.shape
-    if min(h, w) < 2 * parameters.radius + 1:
-        return TorchMatte(torch.full_like(labels, 0.5, dtype=torch.float32))
     plan = dissect(h, w, 2 * parameters.radius, labels.device)
     values = system(stencil, labels)
-    alpha, is_solved = plan.solve(values)
+    x, is_solved = plan.solve(values)
     for shift in SHIFTS:
         if bool(is_solved.all()):
             break
         values[:, _diagonal(stencil, h * w)] *= 1 + shift * (~is_solved).double()[:, None]
         again, is_solved_now = plan.solve(values)
-        alpha, is_solved = torch.where(is_solved[:, None], alpha, again), is_solved | is_solved_now
+        x, is_solved = torch.where(is_solved[:, None], x, again), is_solved | is_solved_now
     else:
         if not bool(is_solved.all()):
             raise ConvergenceError(
                 f"the system of an image of {h}×{w} pixels could not be factored even with its diagonal raised by "
                 f"{SHIFTS[-1]:g} of itself; raise epsilon"
             )
-    return TorchMatte(alpha.clamp(0, 1).view(n, h, w).float())
+    return TorchMatte((x + 0.5).clamp(0, 1).view(n, h, w).float())
 
 
 def _diagonal(stencil: Tensor, size: int) -> slice:
@@ -156,19 +154,20 @@ def _diagonal(stencil: Tensor, size: int) -> slice:
 def system(stencil: Tensor, labels: Tensor) -> Tensor:
     """Values, as `Dissection` takes them, of `L alpha = 0` with known pixels as rows and columns of the identity.
 
+    What is solved for is x = alpha - 1/2, so that pixels tied to nothing, which are rows of the identity too, are 0.
     stencil: (N, k, H, W); labels: (N, H, W).
     """
     n, k = stencil.shape[:2]
     reach = int(k**0.5) // 2
-    is_unknown = ((labels != Label.FOREGROUND) & (labels != Label.BACKGROUND)).double().flatten(1)[:, None]
-    is_foreground = (labels == Label.FOREGROUND).double().flatten(1)[:, None]
+    told = 0.5 * ((labels == Label.FOREGROUND).double() - (labels == Label.BACKGROUND).double()).flatten(1)[:, None]
+    is_solved_for = ((told == 0) & (stencil.flatten(2)[:, k // 2, None] != 0)).double()  # (N, 1, H·W)
 
     def neighbours(plane: Tensor) -> Tensor:
         return functional.unfold(plane.view(n, 1, *labels.shape[1:]), 2 * reach + 1, padding=reach)  # (N, k, H·W)
 
-    rows = stencil.flatten(2) * is_unknown
-    right = is_foreground[:, 0] - (rows * neighbours(is_foreground)).sum(1)
-    entries = rows * neighbours(is_unknown)
-    entries[:, k // 2] += 1 - is_unknown[:, 0]
+    rows = stencil.flatten(2) * is_solved_for
+    right = told[:, 0] - (rows * (neighbours(told) + 0.5)).sum(1)
+    entries = rows * neighbours(is_solved_for)
+    entries[:, k // 2] += 1 - is_solved_for[:, 0]
     constants = entries.new_tensor([0.0, 1.0]).expand(n, 2)
     return torch.cat([entries.flatten(1), constants, right], dim=1)
