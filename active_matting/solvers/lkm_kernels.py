@@ -154,3 +154,12 @@ def _leave(colours: Array, p: Array, y: int, rows: int, size: int, below: Array,
         s3 += t3[new] - t3[x]
         columns = min(x, n - 1) - max(0, x - size + 1) + 1
         target[x] = rows * columns * values[x] - s0 - s1 * r[x] - s2 * g[x] - s3 * b[x]
+
+
+@njit(cache=True, nogil=True)
+def _dot(a: Array, b: Array) -> float:
+    total = 0.0
+    for y in range(a.shape[0]):
+        for x in range(a.shape[1]):
+            total += a[y, x] * b[y, x]
+    return total
