@@ -40,7 +40,9 @@ class LKM:
         smallest = min(image.shape[:2])
         if smallest < 3:
             return PreparedClassical(image.shape[:2], _undecided)
-        size = 2 * max(1, min(self.radius, (smallest - 1) // 4)) + 1  # two windows side by side, if they are to be large
+        size = (
+            2 * max(1, min(self.radius, (smallest - 1) // 4)) + 1
+        )  # two windows side by side, if they are to be large
         energy = _Energy.of(Windows.of(image, size, self.epsilon))
         method = partial(_solve_with_penalty, energy, self.penalty, self.tolerance, self.max_iterations)
         return PreparedClassical(image.shape[:2], method)

@@ -87,9 +87,9 @@ def _hats(axis: Axis) -> NDArray[np.float64]:
 
 def _frames(windows: Windows, down: NDArray[np.float64], along: NDArray[np.float64]) -> NDArray[np.float64]:
     colours = windows.colours
-    size = (down.sum(0)[:, None] * along.sum(0))[..., None]
-    mean = np.einsum("yi,ayx,xj->ija", down, colours, along, optimize=True) / size
-    square = np.einsum("yi,ayx,byx,xj->ijab", down, colours, colours, along, optimize=True) / size[..., None]
+    size = down.sum(0)[:, None] * along.sum(0)
+    mean = np.moveaxis(down.T @ colours @ along / size, 0, -1)
+    square = np.moveaxis(down.T @ (colours[:, None] * colours) @ along / size, (0, 1), (-2, -1))
     covariance = square - mean[..., :, None] * mean[..., None, :] + _FLAT * np.eye(3)
     stretch = np.linalg.inv(np.linalg.cholesky(covariance))
     frames = np.zeros((*mean.shape[:2], 4, 4))
@@ -110,11 +110,17 @@ def _energy(windows: Windows, rows: Axis, columns: Axis, frames: NDArray[np.floa
             at_columns = _reach(along[:, j], windows.size)
             part = windows.crop(at_rows, at_columns)
             hat = down[at_rows, i, None] * along[at_columns, j]
-            place = part.colours, tuple(a[at_rows] for a in rows), tuple(a[at_columns] for a in columns)
+            place = part.colours, _cut(rows, at_rows), _cut(columns, at_columns)
             for k, (b, *a) in enumerate(frames[i, j]):
                 function = hat * (b + np.tensordot(a, part.colours, 1))
                 _restrict(*place, part.multiply(function), moments[i, j, k])
-    return np.einsum("yxjc,fyxc->fyxj", frames, moments.reshape(-1, ny, nx, 4), optimize=True).reshape(4 * ny * nx, -1)
+    energy = np.einsum("yxjc,fyxc->fyxj", frames, moments.reshape(-1, ny, nx, 4), optimize=True)
+    return np.asarray(energy).reshape(4 * ny * nx, -1)
+
+
+def _cut(axis: Axis, part: slice) -> Axis:
+    before, behind, share = axis
+    return before[part], behind[part], share[part]
 
 
 def _reach(hat: NDArray[np.float64], size: int) -> slice:

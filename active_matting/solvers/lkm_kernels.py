@@ -31,9 +31,9 @@ def _sum_windows(plane: Array, size: int, out: Array) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _invert_windows(count: int, ridge: float, mean: Array, square: Array) -> None:
-    # mean: sums of colours → means. square: sums of products rr, rg, rb, gg, gb, bb → (|w| Σ + ε)⁻¹, the same entries.
-    # No pivot of the Cholesky factor is below ε, but for rounding.
+def _whiten_windows(count: int, ridge: float, mean: Array, square: Array) -> None:
+    # mean: sums of colours → means. square: sums of products rr, rg, rb, gg, gb, bb → K, lower triangular, its entries
+    # row by row: K = L⁻¹ with L Lᵀ = |w| Σ + ε, no pivot of which is below ε but for rounding.
     _, m, n = mean.shape
     for y in range(m):
         for x in range(n):
@@ -45,21 +45,14 @@ def _invert_windows(count: int, ridge: float, mean: Array, square: Array) -> Non
             l_gg = np.sqrt(max(square[3, y, x] - count * g * g - l_gr * l_gr + ridge, ridge))
             l_bg = (square[4, y, x] - count * g * b - l_gr * l_br) / l_gg
             l_bb = np.sqrt(max(square[5, y, x] - count * b * b - l_br * l_br - l_bg * l_bg + ridge, ridge))
-            # L⁻¹, row by row, and then L⁻ᵀ L⁻¹.
-            k_rr, k_gg, k_bb = 1 / l_rr, 1 / l_gg, 1 / l_bb
-            k_gr = -l_gr * k_rr * k_gg
-            k_bg = -l_bg * k_gg * k_bb
-            k_br = -(l_br * k_rr + l_bg * k_gr) * k_bb
-            square[0, y, x] = k_rr * k_rr + k_gr * k_gr + k_br * k_br
-            square[1, y, x] = k_gr * k_gg + k_br * k_bg
-            square[2, y, x] = k_br * k_bb
-            square[3, y, x] = k_gg * k_gg + k_bg * k_bg
-            square[4, y, x] = k_bg * k_bb
-            square[5, y, x] = k_bb * k_bb
+            square[0, y, x], square[2, y, x], square[5, y, x] = 1 / l_rr, 1 / l_gg, 1 / l_bb
+            square[1, y, x] = -l_gr / (l_rr * l_gg)
+            square[4, y, x] = -l_bg / (l_gg * l_bb)
+            square[3, y, x] = -(l_br / l_rr + l_bg * square[1, y, x]) / l_bb
 
 
 @njit(cache=True, nogil=True)
-def _multiply(colours: Array, mean: Array, inverse: Array, size: int, p: Array, out: Array) -> None:
+def _multiply(colours: Array, mean: Array, white: Array, size: int, p: Array, out: Array) -> None:
     # out = L p: each window k has the affine map a_k · I + b_k of colours that is nearest to p, and a pixel's
     # (L p)_i is what the windows around it leave over: Σ_k p_i - a_k · I_i - b_k. One pass over the rows: `column`
     # holds the sums of p and p I down the windows' columns, `maps` the last windows' a and b, `below` their sums.
@@ -83,7 +76,7 @@ def _multiply(colours: Array, mean: Array, inverse: Array, size: int, p: Array, 
             if y:
                 _add_row(colours, p, y - 1, -1.0, column)
             _sum_along(column, size, a)
-            _fit(mean[:, y], inverse[:, y], count, a)
+            _fit(mean[:, y], white[:, y], count, a)
             for c in range(4):
                 source, target = a[c], below[c, size : size + n]
                 for x in range(n):
@@ -123,17 +116,21 @@ def _sum_along(column: Array, size: int, sums: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _fit(mean: Array, inverse: Array, count: int, sums: Array) -> None:
-    # Σ p, Σ p I → b = p̄ - a · μ, a = (|w| Σ + ε)⁻¹ (Σ p I - μ Σ p), in place.
+def _fit(mean: Array, white: Array, count: int, sums: Array) -> None:
+    # Σ p, Σ p I → b = p̄ - a · μ, a = Kᵀ K (Σ p I - μ Σ p), in place. Kᵀ K, multiplied out, would lose what collinear
+    # colours leave, and with it that no energy is negative.
     s0, s1, s2, s3 = sums[0], sums[1], sums[2], sums[3]
     r, g, b = mean[0], mean[1], mean[2]
-    rr, rg, rb, gg, gb, bb = inverse[0], inverse[1], inverse[2], inverse[3], inverse[4], inverse[5]
+    rr, gr, gg, br, bg, bb = white[0], white[1], white[2], white[3], white[4], white[5]
     for x in range(len(s0)):
         total = s0[x]
         u, v, t = s1[x] - r[x] * total, s2[x] - g[x] * total, s3[x] - b[x] * total
-        a_r = rr[x] * u + rg[x] * v + rb[x] * t
-        a_g = rg[x] * u + gg[x] * v + gb[x] * t
-        a_b = rb[x] * u + gb[x] * v + bb[x] * t
+        t = br[x] * u + bg[x] * v + bb[x] * t
+        v = gr[x] * u + gg[x] * v
+        u = rr[x] * u
+        a_r = rr[x] * u + gr[x] * v + br[x] * t
+        a_g = gg[x] * v + bg[x] * t
+        a_b = bb[x] * t
         s0[x] = total / count - a_r * r[x] - a_g * g[x] - a_b * b[x]
         s1[x], s2[x], s3[x] = a_r, a_g, a_b
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.solvers.lkm_kernels import _invert_windows, _multiply, _sum_windows
+from active_matting.solvers.lkm_kernels import _whiten_windows, _multiply, _sum_windows
 from active_matting.types import Image
 
 Plane = NDArray[np.float64]
@@ -22,13 +22,13 @@ class Windows:
     """The windows of size² pixels that lie wholly inside an image, and the Laplacian L that they add up to.
 
     colours: `(3, H, W)`, less the image's mean; mean: `(3, H - size + 1, W - size + 1)`, of each window, by its first
-    pixel; inverse: `(6, …)`, the entries of (|w| Σ + ε)⁻¹ of its colours, row by row above the diagonal.
+    pixel; white: `(6, …)`, the entries of a lower triangular K, row by row, with KᵀK = (|w| Σ + ε)⁻¹.
     """
 
     size: int
     colours: Planes
     mean: Planes
-    inverse: Planes
+    white: Planes
 
     @classmethod
     def of(cls, image: Image, size: int, epsilon: float) -> "Windows":
@@ -36,24 +36,26 @@ class Windows:
         colours = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float64)
         colours -= colours.mean(axis=(1, 2), keepdims=True)
         mean = _sums(colours, size)
-        inverse = _sums(np.stack([colours[a] * colours[b] for a, b in _PAIRS]), size)
-        _invert_windows(size * size, epsilon, mean, inverse)
-        return cls(size, colours, mean, inverse)
+        white = _sums(np.stack([colours[a] * colours[b] for a, b in _PAIRS]), size)
+        _whiten_windows(size * size, epsilon, mean, white)
+        return cls(size, colours, mean, white)
 
     def multiply(self, p: Plane) -> Plane:
         """L p (He, Sun and Tang 2010, sec. 4): what p leaves over in each window of its nearest map of the colours."""
         product = np.empty_like(p)
-        _multiply(self.colours, self.mean, self.inverse, self.size, p, product)
+        _multiply(self.colours, self.mean, self.white, self.size, p, product)
         return product
 
     def diagonal(self) -> Plane:
         """L's diagonal: the sum of 1 - 1/|w| - (I - μ)ᵀ (|w| Σ + ε)⁻¹ (I - μ) over the windows around each pixel."""
-        rr, rg, rb, gg, gb, bb = self.inverse
-        matrix = np.stack([rr, rg, rb, rg, gg, gb, rb, gb, bb]).reshape(3, 3, *self.mean.shape[1:])
-        drawn = np.einsum("abyx,byx->ayx", matrix, self.mean)
+        rr, gr, gg, br, bg, bb = self.white
+        none = np.zeros_like(rr)
+        K = np.stack([rr, none, none, gr, gg, none, br, bg, bb]).reshape(3, 3, *rr.shape)
+        inverse = np.einsum("cayx,cbyx->abyx", K, K)
+        drawn = np.einsum("abyx,byx->ayx", inverse, self.mean)
         ones = 1 - 1 / self.size**2 - np.einsum("ayx,ayx->yx", drawn, self.mean)
         margin = self.size - 1
-        terms = np.concatenate([ones[None], 2 * drawn, -self.inverse])
+        terms = np.concatenate([ones[None], 2 * drawn, *(-inverse[pair][None] for pair in _PAIRS)])
         sums = _sums(np.pad(terms, ((0, 0), (margin, margin), (margin, margin))), self.size)
         diagonal: Plane = sums[0] + np.einsum("ayx,ayx->yx", sums[1:4], self.colours)
         for (a, b), entry in zip(_PAIRS, sums[4:], strict=True):
@@ -67,7 +69,7 @@ class Windows:
             slice(rows.start, rows.stop - self.size + 1),
             slice(columns.start, columns.stop - self.size + 1),
         )
-        parts = self.colours[:, rows, columns], self.mean[inner], self.inverse[inner]
+        parts = self.colours[:, rows, columns], self.mean[inner], self.white[inner]
         return Windows(self.size, *(np.ascontiguousarray(part) for part in parts))
 
 
