@@ -81,14 +81,17 @@ def _solve_with_penalty(
     """
     is_foreground = label_map == Label.FOREGROUND
     weight = penalty * (is_foreground | (label_map == Label.BACKGROUND))
+    # A told pixel gives way alone where its neighbours pull harder than it is held, as in a corner, where few windows
+    # are: functions that are smooth but for such pixels hold each by what the two springs, in a row, come to.
     inverse = 1 / (energy.diagonal + weight)
-    coarse = energy.coarse.factorise(weight)
+    share = energy.diagonal * inverse
+    coarse = energy.coarse.factorise(share * weight)
     r = penalty * is_foreground
     x, direction = np.zeros_like(r), np.zeros_like(r)
     rz = 1.0
     for _ in range(max_iterations):
-        z = inverse * r
-        coarse.add_to(z, r)
+        z = share * coarse.solve(share * r)
+        z += inverse * r
         change = float(np.abs(z).max())
         if change <= tolerance:
             return Matte(np.clip(x, 0, 1).astype(np.float32))

@@ -57,15 +57,17 @@ class CoarseInverse:
     coarse: Coarse
     factor: NDArray[np.float64]
 
-    def add_to(self, z: Plane, r: Plane) -> None:
-        """Add to z what the coarse form makes of r."""
+    def solve(self, r: Plane) -> Plane:
+        """What the coarse form makes of r, both `(H, W)`."""
         coarse = self.coarse
         place = coarse.windows.colours, coarse.rows, coarse.columns
         moments = np.zeros(coarse.frames.shape[:3])
         _restrict(*place, r, moments)
         right = np.einsum("yxjc,yxc->yxj", coarse.frames, moments)
         found = scipy.linalg.cho_solve((self.factor, True), right.ravel(), check_finite=False).reshape(right.shape)
+        z = np.zeros_like(r)
         _interpolate(*place, np.einsum("yxjc,yxj->yxc", coarse.frames, found), z)
+        return z
 
 
 def _axis(length: int, spacing: float) -> Axis:
