@@ -17,14 +17,15 @@ from active_matting.types import Image, Label, LabelMap, check_image
 class LKM:
     """Closed-form matting with large windows and no matrix (He, Sun and Tang 2010, sec. 4).
 
-    An image of less than 3 pixels a side has no windows: what is not labelled is 0.5. Raises `ConvergenceError` when
-    solving takes more than `max_iterations`.
+    An image of less than 3 pixels a side has no windows: what is not labelled is 0.5. Where a drawing repeats two
+    colours without noise or shading, epsilon alone ties one patch to the next, and only a far smaller `tolerance`
+    finds alpha there. Raises `ConvergenceError` when solving takes more than `max_iterations`.
     """
 
     radius: int = 10  # windows are (2 radius + 1)² pixels, or as large as the image allows
     epsilon: float = 1e-7  # larger is smoother
     penalty: float = 100.0  # weight of the labelled pixels against the Laplacian
-    tolerance: float = 1e-5  # largest change of any alpha that still ends the solution
+    tolerance: float = 1e-6  # largest change of any alpha that still ends the solution
     max_iterations: int = 10_000
 
     def __post_init__(self) -> None:

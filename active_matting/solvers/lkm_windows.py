@@ -1,17 +1,18 @@
 """The matting Laplacian of large windows, never written out."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.solvers.lkm_kernels import _whiten_windows, _multiply, _sum_windows
+from active_matting.solvers.lkm_kernels import _multiply, _sum_windows, _whiten_windows
 from active_matting.types import Image
 
-Plane = NDArray[np.float64]
+Plane: TypeAlias = NDArray[np.float64]
 """(H, W): one number for each pixel."""
 
-Planes = NDArray[np.float64]
+Planes: TypeAlias = NDArray[np.float64]
 """(n, H, W): one plane for each quantity."""
 
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # the entries of a symmetric matrix of 3×3
