@@ -11,6 +11,7 @@ SOLVERS = Registry(
     table={
         "shared": "active_matting.solvers.shared:Shared",
         "closed-form": "active_matting.solvers.closed_form:ClosedForm",
+        "information-flow": "active_matting.solvers.information_flow:InformationFlow",
         "knn": "active_matting.solvers.knn:KNN",
         "lbdm": "active_matting.solvers.lbdm:LBDM",
         "lkm": "active_matting.solvers.lkm:LKM",

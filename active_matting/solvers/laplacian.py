@@ -45,7 +45,8 @@ def solve_laplacian(
         L_U, R = rows[:, is_unknown].tocsr(), rows[:, is_known]
         with redirect_stdout(StringIO()):  # the incomplete factorisation prints each shift that it gives up
             preconditioner = make_preconditioner(L_U)
-        alpha[is_unknown] = conjugate_gradients(L_U, -(R @ alpha[is_known]), preconditioner, tolerance, max_iterations)
+        b = -(R @ alpha[is_known])
+        alpha[is_unknown] = conjugate_gradients(L_U, b, preconditioner, tolerance, max_iterations, label_map.shape)
     return to_matte(alpha, label_map.shape)
 
 
@@ -65,18 +66,28 @@ def conjugate_gradients(
     preconditioner: Preconditioner,
     tolerance: float,
     max_iterations: int,
+    shape: tuple[int, ...],
 ) -> Vector:
-    """Solve `A x = b` until the residual is below `tolerance` times b's norm. Raises `ConvergenceError`."""
+    """Solve `A x = b` until the residual is below `tolerance` times b's norm. Raises `ConvergenceError`.
+
+    shape: the image's `(H, W)`, for the error's text.
+    """
     from pymatting.solver.cg import cg
 
     if not b.any():
         return np.zeros_like(b)
+    residual = 1.0
+
+    def watch(A: Any, x: Vector, b: Vector, norm_b: float, r: Vector, norm_r: float) -> None:
+        nonlocal residual
+        residual = norm_r / norm_b
+
     try:
-        x: Vector = cg(A, b, rtol=tolerance, maxiter=max_iterations, M=preconditioner)
+        x: Vector = cg(A, b, rtol=tolerance, maxiter=max_iterations, M=preconditioner, callback=watch)
     except ValueError as error:
         raise ConvergenceError(
-            f"the residual did not reach {tolerance:g} within {max_iterations} iterations; "
-            f"raise tolerance or max_iterations"
+            f"image of {tuple(shape)}: the relative residual is {residual:.3g}, not {tolerance:g}, "
+            f"within {max_iterations} iterations; raise tolerance or max_iterations"
         ) from error
     return x
 

@@ -1,0 +1,147 @@
+"""Kernels of information flow's energy: the matting Laplacian, products with the energy's matrix, its coarse form."""
+
+import numpy as np
+from numba import njit
+
+from active_matting.solvers.graph_kernels import Array
+
+_OFFSETS = 25  # pixels that share a 3×3 window with one: 5×5, row by row
+
+
+@njit(cache=True, nogil=True)
+def _local_stencil(image: Array, epsilon: float) -> Array:
+    # Levin et al. 2008, eq. 12: for i, j in a window of 9, L_ij gets δ_ij - (1 + (c_i - μ)ᵀ (Σ + ε/9)⁻¹ (c_j - μ)) / 9.
+    # stencil[o, y, x] is L between pixel (y, x) and its o-th neighbour.
+    h, w = image.shape[:2]
+    stencil = np.zeros((_OFFSETS, h, w), dtype=np.float32)
+    difference = np.empty((9, 3))
+    white = np.empty((9, 3))
+    for y in range(1, h - 1):
+        for x in range(1, w - 1):
+            mean = np.zeros(3)
+            for a in range(9):
+                for c in range(3):
+                    mean[c] += np.float64(image[y - 1 + a // 3, x - 1 + a % 3, c]) / 9
+            covariance = np.zeros((3, 3))
+            for a in range(9):
+                for c in range(3):
+                    difference[a, c] = image[y - 1 + a // 3, x - 1 + a % 3, c] - mean[c]
+                for c in range(3):
+                    for d in range(3):
+                        covariance[c, d] += difference[a, c] * difference[a, d] / 9
+            for c in range(3):
+                covariance[c, c] += epsilon / 9
+            inverse = np.linalg.inv(covariance)
+            for a in range(9):
+                for c in range(3):
+                    white[a, c] = 0
+                    for d in range(3):
+                        white[a, c] += inverse[c, d] * difference[a, d]
+            for a in range(9):
+                for b in range(9):
+                    affinity = 1.0
+                    for c in range(3):
+                        affinity += white[a, c] * difference[b, c]
+                    o = 12 + 5 * (b // 3 - a // 3) + b % 3 - a % 3
+                    stencil[o, y - 1 + a // 3, x - 1 + a % 3] += (a == b) - affinity / 9
+    return stencil
+
+
+@njit(cache=True, nogil=True)
+def _add_local(stencil: Array, factor: float, x: Array, product: Array) -> None:
+    # product += factor · L x, planes (H, W); along rows, so that the inner loop is vectorised.
+    h, w = x.shape
+    for y in range(h):
+        for o in range(_OFFSETS):
+            qy, dx = y + o // 5 - 2, o % 5 - 2
+            if qy < 0 or qy >= h:
+                continue
+            low, high = max(0, -dx), min(w, w - dx)
+            if high <= low:
+                continue
+            weights, values, sums = stencil[o, y, low:high], x[qy, low + dx : high + dx], product[y, low:high]
+            for k in range(high - low):
+                sums[k] += factor * weights[k] * values[k]
+
+
+@njit(cache=True, nogil=True)
+def _add_mixtures(neighbours: Array, weights: Array, is_unknown: Array, x: Array, product: Array) -> None:
+    # product += Mᵀ M x, M's rows those of I - W for the unknown pixels: read once, gathered from and scattered to.
+    n, k = neighbours.shape
+    for p in range(n):
+        if is_unknown[p]:
+            s = x[p]
+            for a in range(k):
+                s -= weights[p, a] * x[np.uint32(neighbours[p, a])]
+            product[p] += s
+            for a in range(k):
+                product[np.uint32(neighbours[p, a])] -= weights[p, a] * s
+
+
+@njit(cache=True, nogil=True)
+def _add_ties(pixels: Array, partners: Array, weights: Array, factor: float, x: Array, product: Array) -> None:
+    # product += factor · (graph Laplacian) x.
+    for a in range(len(pixels)):
+        p, q = np.uint32(pixels[a]), np.uint32(partners[a])
+        s = factor * weights[a] * (x[p] - x[q])
+        product[p] += s
+        product[q] -= s
+
+
+@njit(cache=True, nogil=True)
+def _add_mixture_diagonal(neighbours: Array, weights: Array, is_unknown: Array, diagonal: Array) -> None:
+    n, k = neighbours.shape
+    for p in range(n):
+        if is_unknown[p]:
+            diagonal[p] += 1
+            for a in range(k):
+                diagonal[neighbours[p, a]] += weights[p, a] * weights[p, a]
+
+
+@njit(cache=True, nogil=True)
+def _coarse_mixtures(neighbours: Array, weights: Array, parent: Array, coarse: Array) -> None:
+    # coarse += (M P)ᵀ (M P), all pixels' rows, P(i, parent(i)) = 1.
+    n, k = neighbours.shape
+    node = np.empty(k + 1, dtype=np.int64)
+    entry = np.empty(k + 1)
+    for p in range(n):
+        node[0], entry[0] = parent[p], 1
+        count = 1
+        for a in range(k):
+            target, slot = parent[neighbours[p, a]], 0
+            while slot < count and node[slot] != target:
+                slot += 1
+            if slot == count:
+                node[slot], entry[slot] = target, 0
+                count += 1
+            entry[slot] -= weights[p, a]
+        for a in range(count):
+            for b in range(count):
+                coarse[node[a], node[b]] += entry[a] * entry[b]
+
+
+@njit(cache=True, nogil=True)
+def _coarse_local(stencil: Array, factor: float, parent: Array, coarse: Array) -> None:
+    # coarse += factor · Pᵀ L P.
+    h, w = stencil.shape[1:]
+    for o in range(_OFFSETS):
+        dy, dx = o // 5 - 2, o % 5 - 2
+        for y in range(max(0, -dy), min(h, h - dy)):
+            for x in range(max(0, -dx), min(w, w - dx)):
+                coarse[parent[y * w + x], parent[(y + dy) * w + x + dx]] += factor * stencil[o, y, x]
+
+
+@njit(cache=True, nogil=True)
+def _sum_over(parent: Array, values: Array, count: int) -> Array:
+    total = np.zeros(count)
+    for i in range(len(parent)):
+        total[parent[i]] += values[i]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _dot(a: Array, b: Array) -> float:
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
