@@ -20,17 +20,19 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.extending import is_jitted
 from numba.misc.appdirs import AppDirs
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+_config: Any = numba.config
 
 _ROOT = Path(__file__).parent
 _IMPORT = re.compile(r"^(?:from|import) active_matting\.([\w.]+)", re.MULTILINE)
@@ -43,13 +45,11 @@ def njit(*, cache: bool, **options: Any) -> Callable[[Kernel], Kernel]:
 
     def decorate(function: Kernel) -> Kernel:
         kernel: Any = numba.njit(**options)(function)
-        if cache and is_jitted(kernel):
-            try:
+        if cache and not _config.DISABLE_JIT:
+            with suppress(RuntimeError):  # nowhere at all can be written to: each process compiles for itself
                 kernel._cache = _StampedCache(function)
-            except RuntimeError:  # nowhere at all can be written to: each process compiles for itself
-                return kernel  # type: ignore[no-any-return]
-            _folders.add(Path(kernel._cache.cache_path))
-        return kernel  # type: ignore[no-any-return]
+                _folders.add(Path(kernel._cache.cache_path))
+        return cast(Kernel, kernel)
 
     return decorate
 
@@ -73,11 +73,11 @@ def source_stamp(path: Path) -> str:
     return digest.hexdigest()
 
 
-class _StampedCache(FunctionCache):  # type: ignore[misc]
+class _StampedCache(FunctionCache):
     """Numba's cache of one function, with this module's notion of what is stale."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
+        super().__init__(function)  # type: ignore[no-untyped-call]
         stamp = source_stamp(Path(function.__code__.co_filename))
         self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
 
@@ -94,7 +94,7 @@ def _read(path: Path) -> tuple[bytes, list[Path]]:
 def _make_sure_of_a_folder() -> None:
     """Name a folder to numba where it would find none that can be written to."""
     users_own = AppDirs(appname="numba", appauthor=False).user_cache_dir
-    if numba.config.CACHE_DIR and _is_writable(Path(numba.config.CACHE_DIR)):
+    if _config.CACHE_DIR and _is_writable(Path(_config.CACHE_DIR)):
         return
     if all(_is_writable(folder) for folder in _beside_sources()) or _is_writable(Path(users_own)):
         return
@@ -102,7 +102,7 @@ def _make_sure_of_a_folder() -> None:
         chosen = _private_folder()
     except OSError:
         return
-    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = str(chosen)
+    _config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = str(chosen)
     logging.getLogger(__name__).warning(
         "compiled code is kept in %s: neither %s nor %s can be written to; NUMBA_CACHE_DIR names another place",
         *(chosen, _ROOT, users_own),

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+import active_matting.compiled  # noqa: F401  (before pymatting's kernels, so that they can be kept)
 from active_matting.errors import ConvergenceError
 from active_matting.solvers.base import Matte
 from active_matting.types import Label, LabelMap
