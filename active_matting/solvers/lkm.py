@@ -35,7 +35,7 @@ class LKM:
         return PreparedClassical(image.shape[:2], method)
 
     def warm_up(self) -> None:
-        """Have pymatting compiled and kept; by a process of its own, as loading it starts threads that no fork survives."""
+        """Have pymatting compiled and kept, by another process: loading it starts threads that no fork survives."""
         subprocess.run([sys.executable, "-c", "import pymatting"], check=True)
 
 
