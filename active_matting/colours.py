@@ -15,8 +15,9 @@ def estimate_colours(image: Image, matte: Matte) -> Matte:
 
     They are smooth, and alpha · foreground + (1 - alpha) · background comes near to the image; found level by level
     from small to large (Germer et al., "Fast Multi-Level Foreground Estimation", ICPR 2020, as pymatting has it).
-    Where alpha is 1 the foreground is the image itself, where it is 0 the background is. Colours that a solver has found itself are replaced. image: float32 `(H, W, 3)` in [0, 1]; the matte's alpha
-    `(H, W)`. Raises `InvalidArrayError`.
+    Where alpha is 1 the foreground is the image itself, where it is 0 the background is. Colours that a solver has
+    found itself are replaced. image: float32 `(H, W, 3)` in [0, 1]; the matte's alpha: `(H, W)`. Raises
+    `InvalidArrayError`.
     """
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
