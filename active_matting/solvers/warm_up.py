@@ -1,7 +1,6 @@
 """Compiling a solver's kernels before they are needed."""
 
 from contextlib import suppress
-from functools import cache
 
 import numpy as np
 
@@ -11,8 +10,9 @@ from active_matting.types import Image, Label, LabelMap
 
 _SHAPES = ((24, 25), (60, 61))  # the larger one for what is done by levels
 
+_warm: set[Solver] = set()
 
-@cache
+
 def warm_up(solver: Solver) -> None:
     """Have all that the solver compiles compiled now, or loaded where an earlier process has left it on the disk.
 
@@ -29,11 +29,17 @@ def warm_up(solver: Solver) -> None:
     >>> from active_matting import make_solver
     >>> warm_up(make_solver("random-walk"))
     """
-    if hasattr(solver, "device"):
+    if solver in _warm or hasattr(solver, "device"):
         return
     if hasattr(solver, "warm_up"):
         solver.warm_up()
-        return
+    else:
+        solve_in_each_way(solver)
+    _warm.add(solver)
+
+
+def solve_in_each_way(solver: Solver) -> None:
+    """Prepare and solve the tiny problems."""
     for shape in _SHAPES:
         image, labels = _problem(shape)
         more = labels.copy()

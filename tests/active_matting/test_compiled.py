@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,5 +194,6 @@ def test_stamps_tell_kernel_files_apart() -> None:
 
 
 def test_the_folders_of_what_was_imported_are_told() -> None:
-    for kernel in (_compare, next_run):
+    kernels: list[Any] = [_compare, next_run]
+    for kernel in kernels:
         assert kernel.stats.cache_path in {str(folder) for folder in cache_folders()}

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.ndimage
 import scipy.sparse
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from scipy.ndimage import convolve1d, map_coordinates  # type: ignore[attr-defined]
 from scipy.sparse.csgraph import dijkstra
 
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
@@ -114,12 +114,12 @@ def average_slowly(
         cells[(0, *cell)] += weights[y, x] * values[y, x]
         cells[(1, *cell)] += weights[y, x]
     for axis in range(1 if grid.cells > 1 else 3, 6):
-        cells = scipy.ndimage.convolve1d(cells, [0.25, 0.5, 0.25], axis=axis, mode="constant")
+        cells = convolve1d(cells, [0.25, 0.5, 0.25], axis=axis, mode="constant")
     y, x = np.mgrid[:h, :w]
     many = grid.cells > 1
     where = [(y + 0.5) / h * grid.cells if many else 0.0 * y, (x + 0.5) / w * grid.cells if many else 0.0 * x]
     where += [np.clip((colour[..., c] - lowest[c]) / np.float32(grid.width) + 0.5, 0.5, bins[c] - 1) for c in range(3)]
-    sums, weight = (scipy.ndimage.map_coordinates(plane, where, order=1, mode="nearest") for plane in cells)
+    sums, weight = (map_coordinates(plane, where, order=1, mode="nearest") for plane in cells)
     return (sums + 0.005) / (weight + 0.01), weight
 
 
@@ -127,7 +127,7 @@ def average_slowly(
 @pytest.mark.parametrize("shape", [(14, 19), (1, 11)])
 def test_averages_over_place_and_colour_are_the_twins(grid: BilateralGrid, shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(5)
-    colour = rng.random((*shape, 3), dtype=np.float32) * np.float32([1, 1.6, 1.6]) - np.float32([0, 0.8, 0.8])
+    colour = (rng.random((*shape, 3)) * [1, 1.6, 1.6] - [0, 0.8, 0.8]).astype(np.float32)
     values, weights = rng.random((2, *shape), dtype=np.float32)
     average, weight = grid.average(colour, values, weights)
     expected_average, expected_weight = average_slowly(grid, colour, values, weights)

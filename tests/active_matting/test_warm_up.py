@@ -1,6 +1,7 @@
 """After a warm-up nothing is compiled, nor loaded from where it is kept; in processes of their own."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -66,6 +67,32 @@ def test_nothing_is_compiled_after_the_warm_up(name: str) -> None:
     if name != "lkm":  # what pymatting compiles is loaded when it is needed, as its threads forbid to fork
         assert told["warm"] > 0
         assert told["new"] == {}
+
+
+FORK = """
+import sys
+import gymnasium, numpy as np
+
+def make():
+    name = "active_matting.envs:ActiveMatting/Regions-v0"
+    return gymnasium.make(name, solver=sys.argv[1], image_size=40, region_size=5)
+
+environments = gymnasium.vector.AsyncVectorEnv([make] * 2, context="fork")  # makes one here, to look at its spaces
+environments.reset(seed=1)
+for y in (-0.9, 0.0):
+    environments.step(np.full((2, 2), y, dtype=np.float32))
+environments.close()
+print("whole")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("name", ["shared", "lkm", "segment-then-matte"])
+def test_a_process_that_has_made_an_environment_may_be_forked(name: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", FORK, name], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.stdout == "whole\n", result.stderr
 
 
 class Counted:
