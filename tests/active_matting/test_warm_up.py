@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -70,12 +71,12 @@ def test_nothing_is_compiled_after_the_warm_up(name: str) -> None:
 
 
 FORK = """
-import sys
+import json, sys
 import gymnasium, numpy as np
 
 def make():
     name = "active_matting.envs:ActiveMatting/Regions-v0"
-    return gymnasium.make(name, solver=sys.argv[1], image_size=40, region_size=5)
+    return gymnasium.make(name, **json.loads(sys.argv[1]), image_size=40, region_size=5)
 
 environments = gymnasium.vector.AsyncVectorEnv([make] * 2, context="fork")  # makes one here, to look at its spaces
 environments.reset(seed=1)
@@ -87,11 +88,18 @@ print("whole")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("name", ["shared", "lkm", "segment-then-matte"])
-def test_a_process_that_has_made_an_environment_may_be_forked(name: str) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", FORK, name], capture_output=True, text=True, check=False, timeout=120
-    )
+@pytest.mark.parametrize(
+    "solver",
+    [
+        {"solver": "shared"},
+        {"solver": "lkm"},
+        {"solver": "segment-then-matte"},
+        {"solver": "segment-then-matte", "solver_kwargs": {"solver": "lkm"}},
+    ],
+)
+def test_a_process_that_has_made_an_environment_may_be_forked(solver: dict[str, Any]) -> None:
+    script = [sys.executable, "-c", FORK, json.dumps(solver)]
+    result = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
     assert result.stdout == "whole\n", result.stderr
 
 
