@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from active_matting.metrics import rmse as rmse
     from active_matting.session import QuerySession as QuerySession
     from active_matting.solvers import make_solver as make_solver
+    from active_matting.solvers.warm_up import warm_up as warm_up
 
 __version__ = "0.1.0"
 
@@ -21,8 +22,9 @@ _HOME_OF = {
     "make_data": "active_matting.data",
     "make_solver": "active_matting.solvers",
     "rmse": "active_matting.metrics",
+    "warm_up": "active_matting.solvers.warm_up",
 }
-__all__ = ["QuerySession", "__version__", "make_data", "make_solver", "rmse"]
+__all__ = ["QuerySession", "__version__", "make_data", "make_solver", "rmse", "warm_up"]
 
 
 def __getattr__(name: str) -> Any:

@@ -139,6 +139,12 @@ class QuerySession:
         """The matte's alpha, float32 `(H, W)` in [0, 1]."""
         return self.matte.alpha
 
+    def cutout(self) -> NDArray[np.float32]:
+        """The object in its own colours: RGBA, float32 `(H, W, 4)` in [0, 1]; see `active_matting.colours.cut_out`."""
+        from active_matting.colours import cut_out  # loads pymatting
+
+        return cut_out(self.image, self.alpha)
+
     def observation(self) -> Observation:
         """What an agent sees now; see `active_matting.observations.observe`."""
         answers = self.answers

@@ -146,7 +146,12 @@ def check_smallest_images(solver: Solver) -> None:
     for shape in SMALLEST_SHAPES:
         label_map = np.zeros(shape, dtype=np.int8)
         label_map[0, 0], label_map[-1, -1] = Label.FOREGROUND, Label.BACKGROUND
-        alpha = solver.prepare(made_up_image(shape)[0]).solve(label_map).alpha
+        try:
+            alpha = solver.prepare(made_up_image(shape)[0]).solve(label_map).alpha
+        except Exception as error:
+            raise AssertionError(
+                f"an image of {shape} must have a matte, got {type(error).__name__}: {error}"
+            ) from error
         _check_plane(alpha, shape, f"image of {shape}")
         _check_kept(alpha, label_map, f"image of {shape}")
 

@@ -107,7 +107,7 @@ def evaluate(
     if environment.get("candidates", 1) != 1:
         raise InvalidArgumentError(f"candidates must be 1 to evaluate, got {environment['candidates']}")
     settings = [{**environment, "solver": solver} for solver in solvers]
-    env = gymnasium.make(REGIONS, **settings[0])
+    env, *_ = [gymnasium.make(REGIONS, **each) for each in settings]  # before the workers, for what is compiled
     regions = env.unwrapped
     assert isinstance(regions, RegionsEnv)
     for agent in agents:

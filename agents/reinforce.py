@@ -212,11 +212,8 @@ def make_environments(config: TrainingConfig, scratch: Path) -> gymnasium.vector
     Their samples are made once and shared through files in `scratch`, unless they would fill more than `PACKED_BYTES`.
     """
     arguments = dict(config.environment)
-    first = gymnasium.make(REGIONS, **arguments)
-    regions = first.unwrapped
+    regions = gymnasium.make(REGIONS, **arguments).unwrapped  # compiles kernels once, not M times at once
     assert isinstance(regions, RegionsEnv)
-    first.reset(seed=0)
-    first.step(np.zeros(first.action_space.shape, dtype=np.float32))  # compiles kernels once, not M times at once
     if len(regions.data) * regions.image_size**2 * 16 <= PACKED_BYTES:
         pack(tqdm(regions.data, desc="images", unit="image", leave=False), regions.image_size, scratch)
         arguments |= {"data": "packed", "data_kwargs": {"path": str(scratch)}}

@@ -18,6 +18,7 @@ from active_matting.observations import Observation
 from active_matting.regions import check_side
 from active_matting.session import QuerySession
 from active_matting.solvers import make_solver
+from active_matting.solvers.warm_up import warm_up
 from active_matting.types import Label
 
 
@@ -56,6 +57,7 @@ class RegionsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     candidates: S. reward: see above. protocol: "paper" or "extended" (transition answers enter the label map).
     annotator, annotator_kwargs: see `make_annotator`. render_mode: None or "rgb_array".
 
+    Making an environment compiles what the solver compiles, see `active_matting.warm_up`: no episode waits for that.
     Raises `UnknownNameError` and `InvalidArgumentError` at construction.
     """
 
@@ -97,6 +99,7 @@ class RegionsEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self._make_annotator(np.zeros((1, 1), dtype=np.float32))  # a bad name or keyword should fail here
         self.observation_space: spaces.Dict = _observation_space(image_size)  # type: ignore[assignment]
         self.action_space = spaces.Box(-1, 1, (2,) if candidates == 1 else (candidates, 2), np.float32)
+        warm_up(self.solver)
 
     sample: Sample
     """The image being matted, resized, and its true alpha; agents that know the truth look here."""

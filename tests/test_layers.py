@@ -11,10 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROWS = [
-    {"errors", "types"},
+    {"errors", "types", "compiled"},
     {"regions", "labels", "annotators", "robots", "metrics", "files", "registry", "observations", "data"},
     {"models"},
     {"segmenters", "solvers"},
+    {"colours"},
     {"training"},
     {"session", "widget", "testing"},
     {"envs"},
@@ -22,7 +23,7 @@ ROWS = [
 ]
 """The rooms of the package, each row allowed to import its own and those above it."""
 
-SESSION_ROW = 5  # the package's own face, which offers what is in the rows up to this one
+SESSION_ROW = 6  # the package's own face, which offers what is in the rows up to this one
 
 
 def modules() -> dict[str, Path]:
@@ -114,6 +115,16 @@ def test_environments_never_import_torch() -> None:
     for module, path in MODULES.items():
         if module.startswith("active_matting.envs"):
             assert not {"torch", "stable_baselines3"} & {name.split(".")[0] for name in imports(path)}, module
+
+
+def test_kernels_take_the_decorator_that_knows_when_they_are_stale() -> None:
+    for module, path in MODULES.items():
+        assert module == "active_matting.compiled" or "njit" not in {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and node.module == "numba"
+            for alias in node.names
+        }, f"{module} must import njit from active_matting.compiled"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -79,7 +79,7 @@ def write_alpha(path: Path | str, alpha: Alpha) -> None:
 
 
 def write_picture(path: Path | str, pixels: NDArray[np.uint8]) -> None:
-    """Write uint8 `(H, W)` or `(H, W, 3)`; the format follows the suffix. Raises `FileError`."""
+    """Write uint8 `(H, W)`, `(H, W, 3)` or RGBA `(H, W, 4)`; the format follows the suffix. Raises `FileError`."""
     if Path(path).suffix.lower() not in SUFFIXES:
         raise FileError(f"{path} must end in one of {', '.join(SUFFIXES)}")
     with written_whole(path) as temporary:

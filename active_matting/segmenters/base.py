@@ -42,7 +42,9 @@ def resize_plane(plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[
 def resize_labels(label_map: LabelMap, shape: tuple[int, int]) -> LabelMap:
     """Labels with `shape` (H, W): a class where it covers at least half of a pixel's area, else unlabelled.
 
-    Where that leaves nothing of a class that was told, as with single pixels, it holds its pixels' places.
+    Where that leaves nothing of a class that was told, as with single pixels, it holds its pixels' places; and where
+    the other class holds these too, the free place nearest to the first. A class that was told never vanishes unless
+    there is only one pixel.
     """
     height, width = shape
     resized = np.zeros(shape, dtype=np.int8)
@@ -50,11 +52,23 @@ def resize_labels(label_map: LabelMap, shape: tuple[int, int]) -> LabelMap:
         is_told = label_map == label
         share = cv2.resize(is_told.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
         is_covered = share >= 0.5
+        y, x = np.nonzero(is_told)
         if not is_covered.any():
-            y, x = np.nonzero(is_told)
             is_covered[y * height // label_map.shape[0], x * width // label_map.shape[1]] = True
         resized[is_covered & (resized == 0)] = label
+        if is_told.any() and not (resized == label).any():
+            place = int(y[0]) * height // label_map.shape[0], int(x[0]) * width // label_map.shape[1]
+            resized[_nearest_free(resized, *place)] = label
     return resized
+
+
+def _nearest_free(labels: LabelMap, y: int, x: int) -> tuple[int, int]:
+    """The unlabelled pixel nearest to `(y, x)`, or `(y, x)` itself where all are labelled."""
+    free_y, free_x = np.nonzero(labels == 0)
+    if not len(free_y):
+        return y, x
+    nearest = int(((free_y - y) ** 2 + (free_x - x) ** 2).argmin())
+    return int(free_y[nearest]), int(free_x[nearest])
 
 
 def scaled_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from active_matting.compiled import njit
 
 Array: TypeAlias = NDArray[Any]
 

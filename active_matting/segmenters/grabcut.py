@@ -15,8 +15,8 @@ from active_matting.types import Image, Label, LabelMap, check_image
 class GrabCut:
     """Graph cut with colour models refitted in turns (Rother, Kolmogorov and Blake 2004, sec. 3); OpenCV's.
 
-    What is unlabelled starts as the class of the nearest label. One more answer may lead to another local minimum,
-    so that a good segmentation can be lost; `cues` has no such turns.
+    What is unlabelled starts as the class of the nearest label, and stays so on an image of one colour. One more answer
+    may lead to another local minimum, so that a good segmentation can be lost; `cues` has no such turns.
     """
 
     side: int = 200
@@ -55,7 +55,10 @@ class PreparedGrabCut:
             cv2.distanceTransform(1 - told.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
             for told in (is_foreground, is_background)
         )
-        mask = np.where(to_foreground < to_background, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        is_nearer = to_foreground < to_background
+        if np.ptp(self.bgr.reshape(-1, 3), axis=0).max() == 0:  # no colours to tell apart, and a cut takes very long
+            return resize_plane(is_nearer.astype(np.float32), self.shape)
+        mask = np.where(is_nearer, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         mask[is_foreground], mask[is_background] = cv2.GC_FGD, cv2.GC_BGD
         of_background, of_foreground = np.zeros((1, 65)), np.zeros((1, 65))  # Gaussian mixtures, to be filled in
         cv2.setRNGSeed(0)  # the mixtures start from k-means, which draws

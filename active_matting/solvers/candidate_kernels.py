@@ -3,9 +3,9 @@
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.solvers.dense_kernels import divide_rows, eliminate, subtract_product
 from active_matting.solvers.grid_cholesky import front_pixels, room_for_pixels
 

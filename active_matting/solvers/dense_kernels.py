@@ -11,8 +11,9 @@ Numba keeps compiled kernels and sees changes only in a kernel's own file: after
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from active_matting.compiled import njit
 
 Array: TypeAlias = NDArray[Any]
 

@@ -6,8 +6,8 @@ is read once for all. Sweeps take the nodes one after the other, in order.
 """
 
 import numpy as np
-from numba import njit
 
+from active_matting.compiled import njit
 from active_matting.solvers.graph_kernels import Array
 
 

@@ -8,8 +8,9 @@ which spares each read a test for negative indices.
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from active_matting.compiled import njit
 
 Array: TypeAlias = NDArray[Any]
 

@@ -16,9 +16,9 @@ nothing ties to a label are 0.
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.solvers.dense_kernels import eliminate, subtract_square
 
 Array: TypeAlias = NDArray[Any]

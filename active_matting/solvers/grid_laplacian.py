@@ -5,9 +5,9 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.errors import ConvergenceError
 from active_matting.solvers.base import Matte, PreparedClassical
 from active_matting.solvers.dissection import dissect

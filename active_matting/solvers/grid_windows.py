@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.types import Image
 
 FillRow = Callable[[NDArray[np.float64], int, int, float, NDArray[np.float64]], None]

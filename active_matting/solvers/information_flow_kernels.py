@@ -1,8 +1,8 @@
 """Kernels of information flow's energy: the matting Laplacian, products with the energy's matrix, its coarse form."""
 
 import numpy as np
-from numba import njit
 
+from active_matting.compiled import njit
 from active_matting.solvers.graph_kernels import Array
 
 _OFFSETS = 25  # pixels that share a 3×3 window with one: 5×5, row by row

@@ -4,9 +4,9 @@ Indices are of pixels, row by row; features are colour and weighted place, the l
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.solvers.graph import nearest
 from active_matting.solvers.graph_kernels import Array
 from active_matting.types import Image, Label, LabelMap

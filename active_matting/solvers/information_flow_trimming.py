@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.solvers.graph import nearest
 from active_matting.solvers.graph_kernels import Array
 from active_matting.solvers.shared_rows import nearest_offsets

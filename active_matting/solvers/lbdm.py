@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import PreparedClassical
 from active_matting.solvers.grid_laplacian import prepare_grid

@@ -10,6 +10,7 @@ from active_matting.segmenters import make_segmenter
 from active_matting.segmenters.band import PreparedBand
 from active_matting.segmenters.base import PreparedSegmenter
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver
+from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Image, Label, LabelMap, check_image
 
 
@@ -55,6 +56,11 @@ class SegmentThenMatte:
         segmenter, solver = self._parts()
         parts = PreparedParts(segmenter.prepare(image), PreparedBand.of(image), solver.prepare(image), self.sureness)
         return PreparedClassical((image.shape[0], image.shape[1]), parts.solve)
+
+    def warm_up(self) -> None:
+        """See `active_matting.warm_up`: the solver as it wants to be, then the rest around a simple one."""
+        warm_up(self._parts()[1])
+        solve_in_each_way(replace(self, solver="random-walk", solver_kwargs={}))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ Where an axis has length 2, 0 is foreground, 1 background.
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.solvers.shared_rows import Array, Arrays, Frame, Plane, Planes, Workers
 from active_matting.solvers.shared_sampling import Met
 

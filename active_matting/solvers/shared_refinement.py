@@ -3,8 +3,8 @@
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 
+from active_matting.compiled import njit
 from active_matting.solvers.shared_gathering import Offers
 from active_matting.solvers.shared_rows import (
     Array,

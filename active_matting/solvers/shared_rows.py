@@ -15,8 +15,9 @@ from typing import Any, Self, TypeAlias
 
 import numba
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from active_matting.compiled import njit
 
 Plane: TypeAlias = NDArray[np.float32]
 """(size,) of a frame: one number for each pixel, and for the margin."""

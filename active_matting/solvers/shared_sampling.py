@@ -5,9 +5,9 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from active_matting.compiled import njit
 from active_matting.solvers.shared_rows import Array, Arrays, Frame, Plane, Planes, Workers, nearest_offsets, next_run
 from active_matting.types import Label, LabelMap
 

@@ -1,8 +1,8 @@
 """Shared sampling's last stage: colours and alpha are smoothed, weighted by confidence."""
 
 import numpy as np
-from numba import njit
 
+from active_matting.compiled import njit
 from active_matting.solvers.base import Matte
 from active_matting.solvers.shared_rows import (
     Array,

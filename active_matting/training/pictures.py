@@ -111,9 +111,15 @@ def picture_files_of(cutouts: Cutouts) -> list[str]:
 
 
 def background_files(folders: Sequence[str]) -> list[str]:
-    """All pictures in the folders and their subfolders, in order. Raises `FileError` where there are none."""
+    """All pictures in the folders and their subfolders, in order.
+
+    Raises `FileError` where a folder is missing, or where there are no pictures.
+    """
     from pathlib import Path
 
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise FileError(f"{folder} is not a folder")
     paths = [
         str(path)
         for folder in folders

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Cutouts, Folder
-from active_matting.errors import ActiveMattingError
+from active_matting.errors import ActiveMattingError, InvalidArgumentError
 from active_matting.files import write_json
 from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
@@ -143,10 +143,15 @@ def _near_edges(edge_seen: Matrix, label_map: LabelMap, rng: np.random.Generator
 
 
 def fit(examples: Examples, hidden: Sequence[int], passes: int, seed: int) -> Perceptron:
-    """A perceptron fitted by AdamW to the cross-entropy of all outputs, inputs standardised."""
+    """A perceptron fitted by AdamW to the cross-entropy of all outputs, inputs standardised.
+
+    Raises `InvalidArgumentError` without examples.
+    """
     import torch
     from torch import nn
 
+    if not examples.features:
+        raise InvalidArgumentError("there is nothing to fit to: the round's pictures gave no examples; draw more")
     inputs = np.concatenate(examples.features, axis=1).T
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
     x = torch.from_numpy((inputs - mean) / deviation)

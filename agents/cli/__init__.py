@@ -8,7 +8,7 @@ from importlib import import_module
 from active_matting import __version__
 from active_matting.errors import ActiveMattingError
 
-COMMANDS = ("demo", "train", "evaluate", "suggest", "solve", "solvers")
+COMMANDS = ("demo", "train", "evaluate", "suggest", "solve", "solvers", "warm-up")
 
 DESCRIPTION = """\
 Active image matting: where should the user point next, so that a good alpha matte needs the fewest answers?
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"active-matting {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
-        module = import_module(f"active_matting.agents.cli.{name}")
+        module = import_module(f"active_matting.agents.cli.{name.replace('-', '_')}")
         summary, _, rest = (module.__doc__ or "").partition("\n\n")
         command = commands.add_parser(
             name,

@@ -1,7 +1,8 @@
 """Solve one matte from labels.
 
 The labels come from a trimap (white foreground, black background, anything else unknown) or from a session that
-`suggest` saved. Writes the alpha as an 8-bit greyscale picture; with --truth, prints the errors against it.
+`suggest` saved. Writes the alpha as an 8-bit greyscale picture; with --cutout, the object in its own colours on a
+transparent ground; with --truth, prints the errors against it.
 
 example: active-matting solve photo.png --trimap trimap.png --solver closed-form --output alpha.png
 """
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from active_matting.agents.cli.options import add_solver, solver_options
 from active_matting.agents.cli.photographs import check_size, enlarge, load_session, read_alpha_of
-from active_matting.data.images import read_image, read_trimap, write_alpha
+from active_matting.colours import cut_out
+from active_matting.data.images import read_image, read_trimap, to_bytes, write_alpha, write_picture
 from active_matting.labels import from_trimap
 from active_matting.metrics import all_metrics
 from active_matting.solvers import make_solver
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="where the alpha goes, such as a.png"
     )
+    parser.add_argument("--cutout", type=Path, metavar="FILE", help="where the object goes, as RGBA, such as c.png")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="the true alpha, to measure against")
     add_solver(parser)
 
@@ -43,6 +46,9 @@ def run(given: argparse.Namespace) -> None:
         alpha = solver.prepare(image).solve(from_trimap(trimap)).alpha
     write_alpha(given.output, alpha)
     print(f"alpha: {given.output}")
+    if given.cutout is not None:
+        write_picture(given.cutout, to_bytes(cut_out(image, alpha)))
+        print(f"cutout: {given.cutout}")
     if truth is not None:
         for name, value in all_metrics(alpha, truth).items():
             print(f"{name}: {value:.4f}")

@@ -64,6 +64,14 @@ class FaultyPrepared:
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         self.calls += 1
+        h, w = self.image.shape[:2]
+        match self.fault:
+            case "looks for neighbours" if min(h, w) < 2:
+                raise ValueError("no neighbours")
+            case "divides by the contrast" if np.ptp(self.image) == 0:
+                return Matte(np.full((h, w), np.nan, dtype=np.float32))
+            case "smooths over labels" if h > 8 and (label_map[:, 1:] * label_map[:, :-1] == -1).any():
+                return Matte(np.full((h, w), 0.5, dtype=np.float32))
         if self.fault == "takes any labels" and label_map.dtype != np.int8:
             label_map = np.zeros(self.image.shape[:2], dtype=np.int8)
         matte = self.prepared.solve(label_map, previous)
@@ -151,6 +159,8 @@ def test_a_solver_without_fault_passes() -> None:
         ("takes previous for truth", "the previous matte must not be written to"),
         ("decides alone", "nothing labelled: alpha must be 0.5 where"),
         ("batch in another order", "solve_many must equal solve, differs by 0.5"),
+        ("divides by the contrast", "a flat image of 0: alpha must be finite"),
+        ("smooths over labels", "answers that overlap: pixels labelled foreground must have alpha 1"),
         ("takes any image", "an image without channels must raise InvalidArrayError"),
         ("takes any labels", "labels that are floats must raise InvalidArrayError, got no error"),
         ("hashes by identity", "equal solvers must have equal hashes"),
@@ -159,6 +169,11 @@ def test_a_solver_without_fault_passes() -> None:
 def test_a_faulty_solver_is_caught_with_a_sentence(fault: str, sentence: str) -> None:
     with pytest.raises(AssertionError, match=sentence):
         check_solver(Faulty(fault))
+
+
+def test_a_solver_that_fails_on_the_smallest_images_is_caught() -> None:
+    with pytest.raises(AssertionError, match=r"image of \(1, 2\) must have a matte, got ValueError: no neighbours"):
+        check_solver(Faulty("looks for neighbours"))
 
 
 def test_a_solver_that_knows_better_with_one_class_may_be_excused() -> None:

@@ -14,7 +14,7 @@ from test_policy import make_policy
 
 from active_matting.agents.cli import COMMANDS, main
 from active_matting.agents.trained import ReinforceAgent
-from active_matting.data.images import read_alpha, read_image, read_trimap, write_alpha, write_image
+from active_matting.data.images import read_alpha, read_cutout, read_image, read_trimap, write_alpha, write_image
 from active_matting.data.rendered import Rendered
 from active_matting.labels import from_trimap
 from active_matting.metrics import all_metrics
@@ -71,6 +71,31 @@ def test_solve_writes_what_the_solver_answers_and_measures_it(photo: Path, capsy
     told = capsys.readouterr().out
     for name, value in all_metrics(alpha, read_alpha(photo / "alpha.png")).items():
         assert f"{name}: {value:.4f}" in told
+
+
+def test_solve_cuts_the_object_out(photo: Path, capsys: Run) -> None:
+    out, cutout = photo / "alpha.png", photo / "object.png"
+    arguments = ["solve", str(photo / "photo.png"), "--trimap", str(photo / "trimap.png"), "--solver", "closed-form"]
+    assert main([*arguments, "--output", str(out), "--cutout", str(cutout)]) == 0
+    assert f"cutout: {cutout}\n" in capsys.readouterr().out
+    colours, alpha = read_cutout(cutout)
+    image, written = read_image(photo / "photo.png"), read_alpha(out)
+    np.testing.assert_array_equal(alpha, written)
+    is_told = read_trimap(photo / "trimap.png") == 1
+    np.testing.assert_allclose(colours[is_told], image[is_told], atol=1e-6)
+    assert main([*arguments, "--output", str(out), "--cutout", str(photo / "object.jpg")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_warming_up_says_where_compiled_code_is_kept(capsys: Run) -> None:
+    assert main(["warm-up", "random-walk", "closed-form"]) == 0
+    told = capsys.readouterr().out
+    assert "random-walk: " in told
+    assert "closed-form: " in told
+    (folder, *_) = re.findall(r"kept in: (.*)", told)
+    assert list(Path(folder).glob("*.nbi"))
+    assert main(["warm-up", "nothing"]) == 1
+    assert "unknown solver 'nothing'" in capsys.readouterr().err
 
 
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:

@@ -222,6 +222,13 @@ def test_worker_processes_step_as_single_environments_do() -> None:
             np.testing.assert_array_equal(observations[name][number], array)
 
 
+def test_making_an_environment_warms_its_solver_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[Any] = []
+    monkeypatch.setattr("active_matting.envs.regions.warm_up", warmed.append)
+    env = make(solver="random-walk", solver_kwargs={"sigma": 0.07})
+    assert warmed == [env.solver]
+
+
 def test_an_index_chooses_the_sample() -> None:
     env = make()
     _, info = env.reset(options={"index": 4})
