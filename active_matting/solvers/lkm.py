@@ -1,11 +1,5 @@
 """Large-kernel matting."""
 
-<<<<<<< HEAD
-=======
-import subprocess
-import sys
-from collections.abc import Callable
->>>>>>> wt-robust
 from dataclasses import dataclass
 from functools import partial
 
@@ -53,10 +47,6 @@ class LKM:
         energy = _Energy.of(Windows.of(image, size, self.epsilon))
         method = partial(_solve_with_penalty, energy, self.penalty, self.tolerance, self.max_iterations)
         return PreparedClassical(image.shape[:2], method)
-
-    def warm_up(self) -> None:
-        """Have pymatting compiled and kept, by another process: loading it starts threads that no fork survives."""
-        subprocess.run([sys.executable, "-c", "import pymatting"], check=True)
 
 
 @dataclass(frozen=True)

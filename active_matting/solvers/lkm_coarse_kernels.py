@@ -3,8 +3,9 @@
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from active_matting.compiled import njit
 
 Array: TypeAlias = NDArray[Any]
 Axis: TypeAlias = tuple[Array, Array, Array]
