@@ -11,7 +11,7 @@ from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_c
 from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron
 from active_matting.segmenters.planes import Job, Planes, blurred, in_threads, lab_of, local_deviation, log_ratio
-from active_matting.solvers.base import PreparedSolver
+from active_matting.solvers.base import PreparedSolver, Solver
 from active_matting.solvers.closed_form import ClosedForm
 from active_matting.solvers.random_walk import RandomWalk
 from active_matting.types import Image, Label, LabelMap, check_image
@@ -22,7 +22,7 @@ SIDE = 100
 WEIGHTS = Path(__file__).parent / "weights" / "segmenter.safetensors"
 
 _WAYS = ("plain", "edges", "barrier", "straight", "texture", "verdict")
-_MATTES = {"closed-form": ClosedForm(epsilon=1e-5), "random-walk": RandomWalk(sigma=0.05)}
+_MATTES: dict[str, Solver] = {"closed-form": ClosedForm(epsilon=1e-5), "random-walk": RandomWalk(sigma=0.05)}
 _SPACES = ("colour", "colour-place", "texture")
 
 FEATURES = (
@@ -47,9 +47,9 @@ class Cues:
 
     Cues are likeness to the labelled pixels (kernels in the spaces of colour, colour and place, and texture) and
     geodesic distance to them (over colour differences, over the highest barrier, over texture, over what colour alone
-    says), and two mattes of the small picture. A perceptron of two hidden layers, fitted to pictures with true masks, weighs them; see the model card
-    beside its weights. Nothing starts at random and nothing takes turns, so that one more answer changes what is near
-    or like it, and leaves the rest.
+    says), and two mattes of the small picture. A perceptron of two hidden layers, fitted to pictures with true masks,
+    weighs them; see the model card beside its weights. Nothing starts at random and nothing takes turns, so that one
+    more answer changes what is near or like it, and leaves the rest.
     """
 
     def prepare(self, image: Image) -> "PreparedCues":
