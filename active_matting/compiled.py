@@ -29,6 +29,7 @@ from typing import Any, TypeVar, cast
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.misc.appdirs import AppDirs
+from numba.np.ufunc import parallel
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -52,6 +53,14 @@ def njit(*, cache: bool, **options: Any) -> Callable[[Kernel], Kernel]:
         return cast(Kernel, kernel)
 
     return decorate
+
+
+def thread_count() -> int:
+    """How many threads numba, and so this package, may use; without starting any.
+
+    `numba.get_num_threads` starts numba's own, that nothing here runs on and that no fork survives.
+    """
+    return int(numba.get_num_threads() if parallel._is_initialized else _config.NUMBA_NUM_THREADS)
 
 
 def cache_folders() -> list[Path]:

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.compiled import thread_count
 from active_matting.types import Image
 
 Planes: TypeAlias = NDArray[np.float32]
@@ -42,7 +42,7 @@ def log_ratio(numerator: Planes, denominator: Planes, little: float) -> Planes:
 
 def in_threads(jobs: Sequence[Job]) -> list[Any]:
     """What each function gives for its arguments, in order, on numba's number of threads."""
-    threads = numba.get_num_threads()
+    threads = thread_count()
     if threads == 1:
         return [function(*arguments) for function, arguments in jobs]
     with ThreadPoolExecutor(threads) as pool:

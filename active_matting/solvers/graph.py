@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from active_matting.compiled import thread_count
 from active_matting.solvers.graph_kernels import _coarsen, _degrees, _match, _middles, _symmetrise
 
 _FEWEST = 400  # nodes that are worth gathering further: fewer are solved directly at no cost
@@ -49,7 +49,7 @@ def nearest(points: NDArray[np.float64], queries: NDArray[np.float64], count: in
 
     `count` at most n. Euclidean distance, on numba's number of threads.
     """
-    _, found = KDTree(points).query(queries, k=np.arange(1, count + 1), workers=numba.get_num_threads())
+    _, found = KDTree(points).query(queries, k=np.arange(1, count + 1), workers=thread_count())
     return np.asarray(found, dtype=np.int64)
 
 

@@ -10,10 +10,10 @@ where E picks C. Y is empty but for the nodes on the way from C to the tree's ro
 """
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.compiled import thread_count
 from active_matting.solvers.candidate_kernels import constrain, substitute_back_many
 from active_matting.solvers.dissection import Integers
 from active_matting.solvers.grid_factor import GridFactor, Known, Vector, over
@@ -84,7 +84,7 @@ def _changes(
     def substitute(nodes: Integers, _: None) -> None:
         substitute_back_many(nodes, factor.kernel_tree, tree.reach, known, arrays, changes)
 
-    threads = numba.get_num_threads()
+    threads = thread_count()
     over(range(len(borders)), carry, [np.full(base.size, -1) for _ in range(threads)])
     substitute(tree.above(), None)
     over([tree.below(block)[::-1].copy() for block in tree.blocks], substitute, [None] * threads)

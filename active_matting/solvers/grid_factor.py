@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeAlias, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.compiled import thread_count
 from active_matting.solvers.dissection import Dissection, Integers
 from active_matting.solvers.grid_cholesky import factorise, substitute_back
 
@@ -72,7 +72,7 @@ class GridFactor:
             top, left, bottom, right = self._around[node]
             return bool(is_changed[top:bottom, left:right].any())
 
-        scratches = [self._scratch() for _ in range(numba.get_num_threads())]
+        scratches = [self._scratch() for _ in range(thread_count())]
         over([tree.below(block) for block in tree.blocks if is_stale(block)], factorise_nodes, scratches)
         for level in tree.upper:
             over([np.array([node]) for node in level if is_stale(node)], factorise_nodes, scratches)
@@ -93,7 +93,7 @@ class GridFactor:
             substitute_back(nodes, self.kernel_tree, tree.reach, known, self.values, self.at, x)
 
         substitute(tree.above(), None)
-        over([tree.below(block)[::-1].copy() for block in tree.blocks], substitute, [None] * numba.get_num_threads())
+        over([tree.below(block)[::-1].copy() for block in tree.blocks], substitute, [None] * thread_count())
         return x
 
     def _scratch(self) -> tuple[Vector, Integers]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
 from active_matting.solvers.shared_gathering import gather, offer_arrays
@@ -19,7 +20,6 @@ from active_matting.solvers.shared_rows import (
     Workers,
     chessboard_offsets,
     nearest_offsets,
-    thread_count,
 )
 from active_matting.solvers.shared_sampling import cast_rays, expand, met_arrays
 from active_matting.solvers.shared_smoothing import smooth, window_radius

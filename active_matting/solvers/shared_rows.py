@@ -13,7 +13,6 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,12 +101,6 @@ class Workers:
         chunks = pairwise([*range(0, count, chunk), count])
         for future in [self._pool.submit(kernel, rows, *arguments) for rows in chunks]:
             future.result()
-
-
-def thread_count() -> int:
-    """How many threads numba, and so this package, may use."""
-    count: int = numba.get_num_threads()
-    return count
 
 
 @njit(cache=True, nogil=True)
