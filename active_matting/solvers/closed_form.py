@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from active_matting.compiled import njit
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import PreparedClassical
-from active_matting.solvers.grid_laplacian import prepare_grid
-from active_matting.solvers.grid_windows import sum_windows, whiten
+from active_matting.solvers.grid.laplacian import prepare_grid
+from active_matting.solvers.grid.windows import sum_windows, whiten
 from active_matting.types import Image, check_image
 
 

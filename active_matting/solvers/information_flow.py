@@ -11,8 +11,8 @@ from active_matting.solvers.base import Matte, PreparedClassical
 from active_matting.types import Image, Label, LabelMap, check_image
 
 if TYPE_CHECKING:  # both load numba
-    from active_matting.solvers.information_flow_energy import ImageFlow
-    from active_matting.solvers.information_flow_trimming import Patches
+    from active_matting.solvers.flow.energy import ImageFlow
+    from active_matting.solvers.flow.trimming import Patches
 
 _SPARE = 3  # times as many neighbours are kept as are wanted among the unknown pixels
 
@@ -61,9 +61,9 @@ class InformationFlow:
 
     def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
-        from active_matting.solvers.information_flow_energy import ImageFlow
-        from active_matting.solvers.information_flow_ties import features, mixture_weights, nearest_others
-        from active_matting.solvers.information_flow_trimming import Patches
+        from active_matting.solvers.flow.energy import ImageFlow
+        from active_matting.solvers.flow.ties import features, mixture_weights, nearest_others
+        from active_matting.solvers.flow.trimming import Patches
 
         image = check_image(image).copy()
         h, w = image.shape[:2]
@@ -90,9 +90,9 @@ class _Prepared:
 
 
 def _solve(prepared: _Prepared, label_map: LabelMap, previous: Matte | None) -> Matte:
-    from active_matting.solvers.information_flow_energy import Energy
-    from active_matting.solvers.information_flow_ties import known_to_unknown, within_unknown
-    from active_matting.solvers.information_flow_trimming import trim_edges, trim_patches, unexplained
+    from active_matting.solvers.flow.energy import Energy
+    from active_matting.solvers.flow.ties import known_to_unknown, within_unknown
+    from active_matting.solvers.flow.trimming import trim_edges, trim_patches, unexplained
 
     p, image = prepared.parameters, prepared.image
     told = np.where(label_map == Label.TRANSITION, 0, label_map).astype(np.int8)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.solvers.base import PreparedClassical
-from active_matting.solvers.batch import PreparedBatch
 from active_matting.types import Image, check_image
 
 
@@ -29,10 +28,10 @@ class KNN:
         object.__setattr__(self, "neighbours", tuple(self.neighbours))
         object.__setattr__(self, "distance_weights", tuple(self.distance_weights))
 
-    def prepare(self, image: Image) -> PreparedBatch:
+    def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
-        from active_matting.solvers.diffusion import Diffusion
-        from active_matting.solvers.graph import graph_of_ties, leaf_order, nearest
+        from active_matting.solvers.graph.diffusion import Diffusion
+        from active_matting.solvers.graph.ties import graph_of_ties, leaf_order, nearest
 
         image = check_image(image)
         shape = image.shape[:2]
@@ -43,7 +42,7 @@ class KNN:
             found.append(nearest(features, features, min(count, len(features))))
         graph = graph_of_ties(np.concatenate(found, axis=1))
         equations = Diffusion.of(shape, order, graph, self.tolerance, self.max_iterations)
-        return PreparedBatch(PreparedClassical(shape, equations.solve), equations.solve_many)
+        return PreparedClassical(shape, equations.solve, equations.solve_many)
 
 
 def _features(image: Image, weight: float) -> NDArray[np.float64]:

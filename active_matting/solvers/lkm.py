@@ -7,9 +7,9 @@ import numpy as np
 
 from active_matting.errors import ConvergenceError, InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.lkm_coarse import Coarse
-from active_matting.solvers.lkm_kernels import _dot
-from active_matting.solvers.lkm_windows import Plane, Windows
+from active_matting.solvers.large_kernel.coarse import Coarse
+from active_matting.solvers.large_kernel.kernels import _dot
+from active_matting.solvers.large_kernel.windows import Plane, Windows
 from active_matting.types import Image, Label, LabelMap, check_image
 
 

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.shared_gathering import gather, offer_arrays
-from active_matting.solvers.shared_refinement import refine
-from active_matting.solvers.shared_rows import (
+from active_matting.solvers.sampling.gathering import gather, offer_arrays
+from active_matting.solvers.sampling.rays import cast_rays, expand, met_arrays
+from active_matting.solvers.sampling.refinement import refine
+from active_matting.solvers.sampling.rows import (
     Frame,
     Planes,
     Workers,
     chessboard_offsets,
     nearest_offsets,
 )
-from active_matting.solvers.shared_sampling import cast_rays, expand, met_arrays
-from active_matting.solvers.shared_smoothing import smooth, window_radius
+from active_matting.solvers.sampling.smoothing import smooth, window_radius
 from active_matting.types import Image, LabelMap, check_image
 
 _WORTH_THREADS = 150 * 150  # pixels; starting threads costs more than they save on smaller images

@@ -12,7 +12,7 @@ import pytest
 
 from active_matting.compiled import cache_folders, source_stamp
 from active_matting.segmenters.likeness import _compare
-from active_matting.solvers.shared_rows import next_run
+from active_matting.solvers.sampling.rows import next_run
 
 PACKAGE = Path(__file__).parents[2] / "active_matting"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from active_matting.solvers.dense_kernels import divide_rows, eliminate, subtract_product, subtract_square
+from active_matting.solvers.grid.dense_kernels import divide_rows, eliminate, subtract_product, subtract_square
 
 SIZES = st.integers(1, 9) | st.sampled_from([31, 32, 33, 63, 64, 65, 70, 100])
 

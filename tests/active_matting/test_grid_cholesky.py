@@ -20,9 +20,9 @@ from active_matting.errors import ConvergenceError, InvalidArgumentError
 from active_matting.regions import place_region
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import PreparedClassical, PreparedSolver
-from active_matting.solvers.dissection import dissect
-from active_matting.solvers.grid_candidates import solve_candidates
-from active_matting.solvers.grid_laplacian import prepare_grid
+from active_matting.solvers.grid.candidates import solve_candidates
+from active_matting.solvers.grid.dissection import dissect
+from active_matting.solvers.grid.laplacian import prepare_grid
 from active_matting.testing import made_up_image
 from active_matting.types import Image, LabelMap
 

@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 from pymatting.laplacian.cf_laplacian import cf_laplacian
 
 from active_matting.solvers import make_solver
-from active_matting.solvers.information_flow_energy import Energy, ImageFlow
-from active_matting.solvers.information_flow_ties import (
+from active_matting.solvers.flow.energy import Energy, ImageFlow
+from active_matting.solvers.flow.ties import (
     features,
     known_to_unknown,
     mixture_weights,
     nearest_others,
     within_unknown,
 )
-from active_matting.solvers.information_flow_trimming import (
+from active_matting.solvers.flow.trimming import (
     Patches,
     _bhattacharyya,
     trim_edges,

@@ -8,8 +8,8 @@ from scipy.sparse.linalg import spsolve
 
 from active_matting.errors import ConvergenceError
 from active_matting.solvers import make_solver
-from active_matting.solvers.graph import Graph, gather, gather_to, graph_of_ties, nearest
-from active_matting.solvers.multigrid import Cycle, levels_for
+from active_matting.solvers.graph.multigrid import Cycle, levels_for
+from active_matting.solvers.graph.ties import Graph, gather, gather_to, graph_of_ties, nearest
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Image, LabelMap
 

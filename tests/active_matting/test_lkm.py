@@ -10,8 +10,8 @@ from pymatting.laplacian.lkm_laplacian import lkm_laplacian
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import make_solver
-from active_matting.solvers.lkm_coarse import Coarse
-from active_matting.solvers.lkm_windows import Windows
+from active_matting.solvers.large_kernel.coarse import Coarse
+from active_matting.solvers.large_kernel.windows import Windows
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Image, LabelMap
 

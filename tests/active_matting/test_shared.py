@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from pymatting.alpha.estimate_alpha_sm import estimate_alpha_sm
 
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers.sampling.gathering import gather, offer_arrays
+from active_matting.solvers.sampling.rays import cast_rays, expand, met_arrays
+from active_matting.solvers.sampling.refinement import refine
+from active_matting.solvers.sampling.rows import Workers
+from active_matting.solvers.sampling.smoothing import smooth, window_radius
 from active_matting.solvers.shared import Shared
-from active_matting.solvers.shared_gathering import gather, offer_arrays
-from active_matting.solvers.shared_refinement import refine
-from active_matting.solvers.shared_rows import Workers
-from active_matting.solvers.shared_sampling import cast_rays, expand, met_arrays
-from active_matting.solvers.shared_smoothing import smooth, window_radius
 from active_matting.types import Alpha, Image, LabelMap
 
 Array = NDArray[Any]

@@ -28,11 +28,11 @@ from active_matting.solvers.batched.rays import cast_rays
 from active_matting.solvers.batched.sampling import expand
 from active_matting.solvers.batched.shared import SharedTorch
 from active_matting.solvers.closed_form import ClosedForm
+from active_matting.solvers.sampling.rays import cast_rays as cast_rays_slowly
+from active_matting.solvers.sampling.rays import expand as expand_slowly
+from active_matting.solvers.sampling.rays import met_arrays
+from active_matting.solvers.sampling.rows import Frame, Workers
 from active_matting.solvers.shared import Shared
-from active_matting.solvers.shared_rows import Frame, Workers
-from active_matting.solvers.shared_sampling import cast_rays as cast_rays_slowly
-from active_matting.solvers.shared_sampling import expand as expand_slowly
-from active_matting.solvers.shared_sampling import met_arrays
 from active_matting.testing import SHAPES, SMALLEST_SHAPES, check_solver, made_up_image, made_up_labels
 from active_matting.types import Alpha, Image, LabelMap
 

@@ -1,6 +1,6 @@
 """Shared sampling's rays in torch: what each pixel meets in each direction, by scans along parallel lines.
 
-The twin of `shared_sampling.cast_rays`. All pixels that look in one direction lie on parallel lines x = line +
+The twin of `solvers.sampling.rays.cast_rays`. All pixels that look in one direction lie on parallel lines x = line +
 round(y · slope). Row by row in that direction, and with x - round(y · slope) modulo W for columns, lines become columns
 of a plane as large as the image, and what was met last along them is a cumulative maximum.
 """

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from active_matting.solvers.batched.batch import TorchMatte
 from active_matting.solvers.batched.neighbours import Neighbourhood, dot, squared
-from active_matting.solvers.shared_rows import chessboard_offsets, nearest_offsets
-from active_matting.solvers.shared_smoothing import window_radius
+from active_matting.solvers.sampling.rows import chessboard_offsets, nearest_offsets
+from active_matting.solvers.sampling.smoothing import window_radius
 
 _TINY = 1e-6
 _FAR = 1e18  # the cost of the pair of a pixel that has none

@@ -1,6 +1,6 @@
 """Shared sampling's first two stages in torch: labels grow into like colours; unknown pixels gather sample pairs.
 
-The twin of `shared_sampling`, which says what is computed; here is how for many images at once. Samples are known by
+The twin of `solvers.sampling.rays` and `.gathering`, which says what is computed; here is how for many images at once. Samples are known by
 flat index; where an axis has length 2, 0 is foreground, 1 background.
 """
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from active_matting.solvers.batched.neighbours import Neighbourhood, blocks, dot, first_of, squared
-from active_matting.solvers.shared_rows import nearest_offsets
+from active_matting.solvers.sampling.rows import nearest_offsets
 from active_matting.types import Label
 
 _TINY = 1e-6

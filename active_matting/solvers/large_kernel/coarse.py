@@ -6,8 +6,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from active_matting.solvers.lkm_coarse_kernels import Axis, _add_weights, _interpolate, _restrict
-from active_matting.solvers.lkm_windows import Plane, Windows
+from active_matting.solvers.large_kernel.coarse_kernels import Axis, _add_weights, _interpolate, _restrict
+from active_matting.solvers.large_kernel.windows import Plane, Windows
 
 _NODES = 300  # at most, of 4 unknowns each: factorised for each label map
 _SPACING = 1.4  # windows from node to node: wider costs iterations, closer costs the factorisation

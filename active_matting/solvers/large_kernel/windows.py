@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.solvers.lkm_kernels import _multiply, _sum_windows, _whiten_windows
+from active_matting.solvers.large_kernel.kernels import _multiply, _sum_windows, _whiten_windows
 from active_matting.types import Image
 
 Plane: TypeAlias = NDArray[np.float64]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from active_matting.compiled import njit
 from active_matting.errors import ConvergenceError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.dissection import dissect
-from active_matting.solvers.grid_candidates import solve_candidates
-from active_matting.solvers.grid_factor import GridFactor, Known, Vector
+from active_matting.solvers.grid.candidates import solve_candidates
+from active_matting.solvers.grid.dissection import dissect
+from active_matting.solvers.grid.factor import GridFactor, Known, Vector
 from active_matting.types import Label, LabelMap
 
 _TOLERANCE = 1e-9  # of what is left over in a pixel's equation, against its diagonal; rounding leaves 1e-14

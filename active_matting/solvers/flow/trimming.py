@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.graph import nearest
-from active_matting.solvers.graph_kernels import Array
-from active_matting.solvers.shared_rows import nearest_offsets
+from active_matting.solvers.graph.kernels import Array
+from active_matting.solvers.graph.ties import nearest
+from active_matting.solvers.sampling.rows import nearest_offsets
 from active_matting.types import Image, Label, LabelMap
 
 _PATCH_NOISE = 1e-6  # added to patches' colour variances, [0, 1]², so that flat patches have a distribution too

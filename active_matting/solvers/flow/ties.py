@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.graph import nearest
-from active_matting.solvers.graph_kernels import Array
+from active_matting.solvers.graph.kernels import Array
+from active_matting.solvers.graph.ties import nearest
 from active_matting.types import Image, Label, LabelMap
 
 Indices = NDArray[np.int32]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.dense_kernels import divide_rows, eliminate, subtract_product
-from active_matting.solvers.grid_cholesky import front_pixels, room_for_pixels
+from active_matting.solvers.grid.cholesky import front_pixels, room_for_pixels
+from active_matting.solvers.grid.dense_kernels import divide_rows, eliminate, subtract_product
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = tuple[Array, ...]

@@ -4,7 +4,7 @@ import numpy as np
 
 from active_matting.compiled import njit
 from active_matting.solvers.base import Matte
-from active_matting.solvers.shared_rows import (
+from active_matting.solvers.sampling.rows import (
     Array,
     Arrays,
     Frame,

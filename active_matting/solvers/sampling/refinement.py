@@ -5,8 +5,8 @@ from typing import TypeAlias
 import numpy as np
 
 from active_matting.compiled import njit
-from active_matting.solvers.shared_gathering import Offers
-from active_matting.solvers.shared_rows import (
+from active_matting.solvers.sampling.gathering import Offers
+from active_matting.solvers.sampling.rows import (
     Array,
     Arrays,
     Frame,

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import thread_count
-from active_matting.solvers.candidate_kernels import constrain, substitute_back_many
-from active_matting.solvers.dissection import Integers
-from active_matting.solvers.grid_factor import GridFactor, Known, Vector, over
+from active_matting.solvers.grid.candidate_kernels import constrain, substitute_back_many
+from active_matting.solvers.grid.dissection import Integers
+from active_matting.solvers.grid.factor import GridFactor, Known, Vector, over
 
 _AT_ONCE = 32  # maps whose solutions are substituted back together
 _EXACT = 1e-6  # how far constrained pixels may be off ...

@@ -3,7 +3,7 @@
 import numpy as np
 
 from active_matting.compiled import njit
-from active_matting.solvers.graph_kernels import Array
+from active_matting.solvers.graph.kernels import Array
 
 _OFFSETS = 25  # pixels that share a 3×3 window with one: 5×5, row by row
 

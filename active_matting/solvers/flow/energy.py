@@ -8,8 +8,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from active_matting.errors import ConvergenceError
-from active_matting.solvers.graph import gather_to, graph_of_ties
-from active_matting.solvers.information_flow_kernels import (
+from active_matting.solvers.flow.kernels import (
     _add_local,
     _add_mixture_diagonal,
     _add_mixtures,
@@ -20,7 +19,8 @@ from active_matting.solvers.information_flow_kernels import (
     _local_stencil,
     _sum_over,
 )
-from active_matting.solvers.information_flow_ties import Indices, Numbers
+from active_matting.solvers.flow.ties import Indices, Numbers
+from active_matting.solvers.graph.ties import gather_to, graph_of_ties
 from active_matting.types import Image
 
 Vector: TypeAlias = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from active_matting.solvers.diffusion_kernels import (
+from active_matting.solvers.graph.diffusion_kernels import (
     _add,
     _ascend,
     _ascend_many,
@@ -22,7 +22,7 @@ from active_matting.solvers.diffusion_kernels import (
     _multiply,
     _multiply_many,
 )
-from active_matting.solvers.graph import Graph
+from active_matting.solvers.graph.ties import Graph
 
 Columns: TypeAlias = NDArray[Any]
 """(n, m): one column for each right-hand side."""

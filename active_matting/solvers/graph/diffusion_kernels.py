@@ -8,7 +8,7 @@ is read once for all. Sweeps take the nodes one after the other, in order.
 import numpy as np
 
 from active_matting.compiled import njit
-from active_matting.solvers.graph_kernels import Array
+from active_matting.solvers.graph.kernels import Array
 
 
 @njit(cache=True, nogil=True)

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from active_matting.errors import ConvergenceError
 from active_matting.solvers.base import Matte
-from active_matting.solvers.diffusion_kernels import _add, _dots, _turn
-from active_matting.solvers.graph import Graph, gather
-from active_matting.solvers.multigrid import Columns, Cycle, Level, levels_for
+from active_matting.solvers.graph.diffusion_kernels import _add, _dots, _turn
+from active_matting.solvers.graph.multigrid import Columns, Cycle, Level, levels_for
+from active_matting.solvers.graph.ties import Graph, gather
 from active_matting.types import Label, LabelMap
 
 _TOGETHER = 8  # label maps solved side by side: a row of as many floats fills a vector register

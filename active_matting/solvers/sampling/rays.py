@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.shared_rows import Array, Arrays, Frame, Plane, Planes, Workers, nearest_offsets, next_run
+from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Planes, Workers, nearest_offsets, next_run
 from active_matting.types import Label, LabelMap
 
 Met: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.dense_kernels import eliminate, subtract_square
+from active_matting.solvers.grid.dense_kernels import eliminate, subtract_square
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = tuple[Array, ...]

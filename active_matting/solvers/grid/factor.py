@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import thread_count
-from active_matting.solvers.dissection import Dissection, Integers
-from active_matting.solvers.grid_cholesky import factorise, substitute_back
+from active_matting.solvers.grid.cholesky import factorise, substitute_back
+from active_matting.solvers.grid.dissection import Dissection, Integers
 
 Known: TypeAlias = NDArray[np.int8]
 """(H, W): 1 foreground, -1 background, 0 to be solved for."""

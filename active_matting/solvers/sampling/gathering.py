@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.shared_rows import Array, Arrays, Frame, Plane, Planes, Workers
-from active_matting.solvers.shared_sampling import Met
+from active_matting.solvers.sampling.rays import Met
+from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Planes, Workers
 
 Offers: TypeAlias = tuple[NDArray[np.float32], Planes]
 """Pairs `(size, 8)`: foreground, background, the variance around either. And the same as lines in colour space, 7

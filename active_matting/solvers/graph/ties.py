@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from active_matting.compiled import thread_count
-from active_matting.solvers.graph_kernels import _coarsen, _degrees, _match, _middles, _symmetrise
+from active_matting.solvers.graph.kernels import _coarsen, _degrees, _match, _middles, _symmetrise
 
 _FEWEST = 400  # nodes that are worth gathering further: fewer are solved directly at no cost
 _PAIRINGS = 3  # a level's nodes have up to 2³ nodes of the level below

@@ -1,0 +1,1 @@
+"""Laplacians that tie pixels anywhere, solved by conjugate gradients behind a hierarchy of coarser graphs."""

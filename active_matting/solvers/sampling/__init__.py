@@ -1,0 +1,1 @@
+"""The stages of shared sampling: rays and expansion, gathering, refinement, smoothing."""
