@@ -34,7 +34,8 @@ class SegmentThenMatte:
     """What mattes the band: any other solver's name."""
     solver_kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
     sureness: float = 0.95
-    """Pixels that are pure with more than this chance are taken as known; the higher, the wider the band."""
+    """Pixels that are pure with more than this chance are taken as known; the higher, the wider the band. The more of
+    the image is told, the surer it has to be: a trimap is left as it is."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sureness < 1:
@@ -75,7 +76,8 @@ class PreparedParts:
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
         """The matte for labels int8 (H, W) of which both classes are there."""
         segmentation = self.segmenter.segment(label_map)
-        trimap = self.band.trimap(segmentation, label_map, self.sureness)
+        untold = np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION))
+        trimap = self.band.trimap(segmentation, label_map, 1 - (1 - self.sureness) * float(untold) ** 4)
         if np.all((trimap == Label.FOREGROUND) | (trimap == Label.BACKGROUND)):
             return Matte((trimap == Label.FOREGROUND).astype(np.float32))
         matte = self.solver.solve(trimap)

@@ -1,7 +1,7 @@
 """Shared sampling's first two stages in torch: labels grow into like colours; unknown pixels gather sample pairs.
 
-The twin of `solvers.sampling.rays` and `.gathering`, which says what is computed; here is how for many images at once. Samples are known by
-flat index; where an axis has length 2, 0 is foreground, 1 background.
+The twin of `solvers.sampling.rays` and `.gathering`, which say what is computed; here is how for many images at once.
+Samples are known by flat index; where an axis has length 2, 0 is foreground, 1 background.
 """
 
 import torch
