@@ -57,7 +57,7 @@ def test_every_name_of_our_tables_resolves_to_something_callable(registry: Regis
 def test_an_unknown_name_is_refused_with_the_choices() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown colour 'red'; choose from \['complex', 'path', 'joined'\]"):
         COLOURS.make("red")
-    with pytest.raises(UnknownNameError, match=r"unknown solver 'knnn'; choose from \['shared', 'closed-form', 'information-flow', 'knn'"):
+    with pytest.raises(UnknownNameError, match=r"unknown solver 'knnn'; choose from \['shared', 'closed-form', "):
         make_solver("knnn")
     with pytest.raises(UnknownNameError, match=r"unknown data source 'rendred'; choose from \['rendered', 'folder'"):
         make_data("rendred")
