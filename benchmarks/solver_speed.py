@@ -12,7 +12,9 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +158,12 @@ def _pymatting(name: str) -> Callable[[NDArray[np.float64], NDArray[np.float64]]
     import pymatting
 
     estimate: Callable[..., Any] = getattr(pymatting, f"estimate_alpha_{PYMATTING[name]}")
-    return estimate
+
+    def estimate_quietly(image: NDArray[np.float64], trimap: NDArray[np.float64]) -> Any:
+        with redirect_stdout(StringIO()):  # its factorisation prints each shift that it gives up
+            return estimate(image, trimap)
+
+    return estimate_quietly
 
 
 def _as_trimap(label_map: LabelMap) -> NDArray[np.float64]:
