@@ -14,6 +14,7 @@ from active_matting.solvers.sampling.rows import (
     Planes,
     Workers,
     chessboard_offsets,
+    exponentials,
     next_run,
     run_buffer,
 )
@@ -173,7 +174,7 @@ def _refine_run(
     for x in range(n):
         _, square = _project(r[x], g[x], b[x], fr[x], fg[x], fb[x], br[x], bg[x], bb[x])
         exponent[x] = -decay * np.sqrt(square)
-    _exponentials(exponent, scratch[2, :n].view(np.int32), scratch[2, :n], scale)
+    exponentials(exponent, scratch[2, :n].view(np.int32), scratch[2, :n], scale)
 
     # A colour within the sample's variance is the pixel's own.
     for x in range(n):
@@ -202,24 +203,3 @@ def _project(
     alpha = min(max(alpha, np.float32(0)), np.float32(1))
     r, g, b = r - alpha * dr, g - alpha * dg, b - alpha * db
     return alpha, r * r + g * g + b * b
-
-
-@njit(cache=True, nogil=True)
-def _exponentials(exponent: Array, bits: Array, power: Array, result: Array) -> None:
-    # exp(x) for x ≤ 0, in vectors: 2^(i + f), 2^i made of its bits (`bits` and `power` are one memory), 2^f a
-    # polynomial of degree 6. Good to 2e-7, relative, down to exp(-87), and that for all below.
-    for x in range(len(exponent)):
-        t = max(exponent[x], np.float32(-87)) * np.float32(1.4426950408889634)
-        whole = np.int32(t - np.float32(1)) + np.int32(1)
-        whole = whole - np.int32(1) if np.float32(whole) > t else whole
-        exponent[x] = t - np.float32(whole)
-        bits[x] = (whole + np.int32(127)) << np.int32(23)
-    for x in range(len(exponent)):
-        f = exponent[x]
-        p = np.float32(2.1866e-4)
-        p = p * f + np.float32(1.23890e-3)
-        p = p * f + np.float32(9.68430e-3)
-        p = p * f + np.float32(5.548024e-2)
-        p = p * f + np.float32(2.4022984e-1)
-        p = p * f + np.float32(6.9314699e-1)
-        result[x] = (p * f + np.float32(1)) * power[x]

@@ -1,8 +1,7 @@
 """What the kernels of shared sampling have in common: planes in a margin, runs of pixels, rows for threads.
 
 A plane is flat and lies in a margin, so that a neighbour is a constant away and none needs a check. A kernel works on
-`rows`, from the first to before the last, in runs of pixels, a run rounded up to whole vectors. No kernel calls one
-of another file but `next_run`: numba keeps compiled kernels and sees changes only in a kernel's own file.
+`rows`, from the first to before the last, in runs of pixels, a run rounded up to whole vectors.
 """
 
 from collections.abc import Callable
@@ -142,3 +141,24 @@ def chessboard_offsets(count: int) -> NDArray[np.int64]:
     offsets = nearest_offsets(3 * count)
     chosen: NDArray[np.int64] = offsets[offsets.sum(1) % 2 == 0][:count]
     return chosen
+
+
+@njit(cache=True, nogil=True)
+def exponentials(exponent: Array, bits: Array, power: Array, result: Array) -> None:
+    # exp(x) for x ≤ 0, in vectors: 2^(i + f), 2^i made of its bits (`bits` and `power` are one memory), 2^f a
+    # polynomial of degree 6. Good to 2e-7, relative, down to exp(-87), and that for all below.
+    for x in range(len(exponent)):
+        t = max(exponent[x], np.float32(-87)) * np.float32(1.4426950408889634)
+        whole = np.int32(t - np.float32(1)) + np.int32(1)
+        whole = whole - np.int32(1) if np.float32(whole) > t else whole
+        exponent[x] = t - np.float32(whole)
+        bits[x] = (whole + np.int32(127)) << np.int32(23)
+    for x in range(len(exponent)):
+        f = exponent[x]
+        p = np.float32(2.1866e-4)
+        p = p * f + np.float32(1.23890e-3)
+        p = p * f + np.float32(9.68430e-3)
+        p = p * f + np.float32(5.548024e-2)
+        p = p * f + np.float32(2.4022984e-1)
+        p = p * f + np.float32(6.9314699e-1)
+        result[x] = (p * f + np.float32(1)) * power[x]

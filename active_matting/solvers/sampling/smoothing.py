@@ -11,6 +11,7 @@ from active_matting.solvers.sampling.rows import (
     Plane,
     Planes,
     Workers,
+    exponentials,
     nearest_offsets,
     next_run,
     run_buffer,
@@ -211,7 +212,7 @@ def _finish(at: int, n: int, colour: Array, refined: Array, sums: Array, decay: 
         is_mixed = apart[x] > 0
         quotient = ratio[x] * mixed[x] / (apart[x] if is_mixed else np.float32(1))
         ratio[x] = min(np.float32(1), quotient) if is_mixed else np.float32(1)
-    _exponentials(exponent, scratch[3, :n].view(np.int32), scratch[3, :n], scratch[4, :n])
+    exponentials(exponent, scratch[3, :n].view(np.int32), scratch[3, :n], scratch[4, :n])
 
     # α = f α̂ + (1 - f) α_low, α_low = Σ W_α α / Σ W_α, W_α = G f_q + [q is known].
     smoothed, scale, refined_alpha = scratch[5, :n], scratch[4, :n], refined[6, at : at + n]
@@ -233,24 +234,3 @@ def _store(y: int, start: int, at: int, n: int, known: Array, scratch: Array, su
             for c in range(3):
                 foreground[y, start + x, c] = sums[1 + c, x]
                 background[y, start + x, c] = sums[5 + c, x]
-
-
-@njit(cache=True, nogil=True)
-def _exponentials(exponent: Array, bits: Array, power: Array, result: Array) -> None:
-    # exp(x) for x ≤ 0, in vectors: 2^(i + f), 2^i made of its bits (`bits` and `power` are one memory), 2^f a
-    # polynomial of degree 6. Good to 2e-7, relative, down to exp(-87), and that for all below.
-    for x in range(len(exponent)):
-        t = max(exponent[x], np.float32(-87)) * np.float32(1.4426950408889634)
-        whole = np.int32(t - np.float32(1)) + np.int32(1)
-        whole = whole - np.int32(1) if np.float32(whole) > t else whole
-        exponent[x] = t - np.float32(whole)
-        bits[x] = (whole + np.int32(127)) << np.int32(23)
-    for x in range(len(exponent)):
-        f = exponent[x]
-        p = np.float32(2.1866e-4)
-        p = p * f + np.float32(1.23890e-3)
-        p = p * f + np.float32(9.68430e-3)
-        p = p * f + np.float32(5.548024e-2)
-        p = p * f + np.float32(2.4022984e-1)
-        p = p * f + np.float32(6.9314699e-1)
-        result[x] = (p * f + np.float32(1)) * power[x]
