@@ -5,7 +5,9 @@ and its parameters to --solver-options of the other commands.
 """
 
 import argparse
+import dataclasses
 import inspect
+from typing import Any
 
 from active_matting.solvers import SOLVERS
 
@@ -20,5 +22,11 @@ def run(given: argparse.Namespace) -> None:
         solver = SOLVERS.resolve(name)
         print(name)
         print(f"  {(inspect.getdoc(solver) or '').partition(chr(10))[0]}")
-        parameters = inspect.signature(solver).parameters.values()
-        print(f"  {', '.join(f'{p.name}={p.default!r}' for p in parameters)}")
+        print(f"  {', '.join(_parameter(solver, p) for p in inspect.signature(solver).parameters.values())}")
+
+
+def _parameter(solver: Any, parameter: inspect.Parameter) -> str:
+    fields = {field.name: field for field in dataclasses.fields(solver)} if dataclasses.is_dataclass(solver) else {}
+    factory: Any = fields[parameter.name].default_factory if parameter.name in fields else dataclasses.MISSING
+    default = parameter.default if factory is dataclasses.MISSING else factory()
+    return parameter.name if default is inspect.Parameter.empty else f"{parameter.name}={default!r}"

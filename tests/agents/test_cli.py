@@ -58,6 +58,7 @@ def test_solvers_are_listed_with_their_parameters(capsys: Run) -> None:
     for name in SOLVERS.names():
         assert f"{name}\n" in told
     assert "epsilon=1e-07" in told
+    assert "segmenter='cues', segmenter_kwargs={}, solver='shared'" in told
 
 
 def test_solve_writes_what_the_solver_answers_and_measures_it(photo: Path, capsys: Run) -> None:
