@@ -78,7 +78,4 @@ class PreparedParts:
         segmentation = self.segmenter.segment(label_map)
         untold = np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION))
         trimap = self.band.trimap(segmentation, label_map, 1 - (1 - self.sureness) * float(untold) ** 4)
-        if np.all((trimap == Label.FOREGROUND) | (trimap == Label.BACKGROUND)):
-            return Matte((trimap == Label.FOREGROUND).astype(np.float32))
-        matte = self.solver.solve(trimap)
-        return replace(matte, alpha=matte.alpha.copy())
+        return self.solver.solve(trimap)

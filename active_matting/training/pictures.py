@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -76,7 +77,7 @@ class Pictures:
         return _over(self._foregrounds[which, index], alpha, self._background(rng)), alpha
 
     def _cutout(self, rng: np.random.Generator) -> tuple[Image, Alpha]:
-        paths = picture_files_of(self.cutouts[int(rng.integers(len(self.cutouts)))])
+        paths = picture_files(Path(self.cutouts[int(rng.integers(len(self.cutouts)))].path))
         colours, alpha = read_cutout(paths[self._pick(len(paths), rng)])
         side = min(alpha.shape)
         y, x = (int(rng.integers(n - side + 1)) for n in alpha.shape)
@@ -103,20 +104,11 @@ class Pictures:
         return Picture(np.ascontiguousarray(image), np.ascontiguousarray(alpha), is_soft)
 
 
-def picture_files_of(cutouts: Cutouts) -> list[str]:
-    """The paths of the cut-outs, in order."""
-    from pathlib import Path
-
-    return [str(path) for path in picture_files(Path(cutouts.path))]
-
-
 def background_files(folders: Sequence[str]) -> list[str]:
     """All pictures in the folders and their subfolders, in order.
 
     Raises `FileError` where a folder is missing, or where there are no pictures.
     """
-    from pathlib import Path
-
     for folder in folders:
         if not Path(folder).is_dir():
             raise FileError(f"{folder} is not a folder")
