@@ -1,12 +1,16 @@
-"""Environments for worker processes."""
+"""Environments in processes that share the machine."""
 
+import multiprocessing
+import sys
 from typing import Any
 
 import cv2
 import gymnasium
-import numba
+import threadpoolctl
 
-REGIONS = "active_matting.envs:ActiveMatting/Regions-v0"
+from active_matting.compiled import set_thread_count
+
+REGIONS = "active_matting:ActiveMatting/Regions-v0"
 """What `gymnasium.make` takes in any process."""
 
 
@@ -16,7 +20,24 @@ def make_worker(arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(REGIONS, **arguments)
 
 
+def limit_threads(threads: int | None) -> None:
+    """Let this process compute on so many threads; None leaves it as it is, but means one in a child process.
+
+    As many workers as cores are faster than each using all of them. Child processes are those that Python's
+    `multiprocessing` started, as Gymnasium's and Stable-Baselines3's vectorised environments do.
+    """
+    if threads is None:
+        if multiprocessing.parent_process() is None:
+            return
+        threads = 1
+    set_thread_count(threads)
+    cv2.setNumThreads(threads)
+    threadpoolctl.threadpool_limits(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:  # and if it is not loaded nothing here uses it
+        torch.set_num_threads(threads)
+
+
 def one_thread() -> None:
-    """Let this process compute on one thread: as many workers as cores are faster than each using all of them."""
-    numba.set_num_threads(1)
-    cv2.setNumThreads(1)
+    """Let this process compute on one thread."""
+    limit_threads(1)

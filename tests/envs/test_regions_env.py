@@ -42,8 +42,8 @@ def make(**options: Any) -> RegionsEnv:
 
 def centres_of(env: RegionsEnv, label: Label) -> list[tuple[int, int]]:
     """Centres of all regions that an exact user calls `label`, by looking at the true alpha."""
-    alpha, side = env.sample.alpha, env.region_size
-    places = range(env.image_size - side + 1)
+    alpha, side = env.sample.alpha, env.settings.region_size
+    places = range(env.settings.image_size - side + 1)
     found = []
     for top, left in product(places, places):
         square = alpha[top : top + side, left : left + side]
@@ -56,7 +56,7 @@ def centres_of(env: RegionsEnv, label: Label) -> list[tuple[int, int]]:
 
 
 def action_of(env: RegionsEnv, centre: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return (2 * np.array(centre) / (env.image_size - 1) - 1).astype(np.float32)
+    return (2 * np.array(centre) / (env.settings.image_size - 1) - 1).astype(np.float32)
 
 
 @pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS.keys())
@@ -224,7 +224,7 @@ def test_worker_processes_step_as_single_environments_do() -> None:
 
 def test_making_an_environment_warms_its_solver_up(monkeypatch: pytest.MonkeyPatch) -> None:
     warmed: list[Any] = []
-    monkeypatch.setattr("active_matting.envs.regions.warm_up", warmed.append)
+    monkeypatch.setattr("active_matting.envs.single.warm_up", warmed.append)
     env = make(solver="random-walk", solver_kwargs={"sigma": 0.07})
     assert warmed == [env.solver]
 
