@@ -88,8 +88,8 @@ class Window:
 def draw_regions(image: Image, answers: Sequence[RegionAnswer], scale: int = 1) -> Picture:
     """The image, uint8 `(scale H, scale W, 3)`, with the asked regions outlined in the colour of their answer.
 
-    Green is foreground, red background, yellow transition; the regions are numbered from 1 where they are large
-    enough to hold a number.
+    Green is foreground, red background, yellow transition, grey not answered; the regions are numbered from 1 where
+    they are large enough to hold a number.
     """
     height, width = image.shape[:2]
     size = (width * scale, height * scale)
