@@ -1,13 +1,17 @@
 """The environments by their ids: importing the package registers them with Gymnasium.
 
-`gymnasium.make("active_matting:ActiveMatting/Regions-v0")` imports the package, in worker processes too. Here are names
-only: what makes an environment is imported when one is made. To add one: a file in `envs/` and a line in `ENVIRONMENTS`.
+`gymnasium.make("active_matting:ActiveMatting/Regions-v0")` imports the package, in worker processes too. Here are
+names only: what makes an environment is imported when one is made. To add one: a file in `envs/` and an entry in
+`ENVIRONMENTS`.
 """
 
 import gymnasium
 
 ENVIRONMENTS = {
-    "ActiveMatting/Regions-v0": ("active_matting.envs.regions:RegionsEnv", "active_matting.envs.regions:RegionsVectorEnv"),
+    "ActiveMatting/Regions-v0": (
+        "active_matting.envs.regions:RegionsEnv",
+        "active_matting.envs.regions:RegionsVectorEnv",
+    ),
     "ActiveMatting/RegionGrid-v0": (
         "active_matting.envs.region_grid:RegionGridEnv",
         "active_matting.envs.region_grid:RegionGridVectorEnv",

@@ -20,10 +20,13 @@ MASKS = ("visited", "pure")
 class Actions(Protocol):
     """A kind of action, for environments of some settings."""
 
-    space: spaces.Space[Any]
-    """What an action is."""
-    mask_space: spaces.Space[Any] | None
-    """What `mask` returns; None if nothing is ever masked."""
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """What an action is."""
+
+    @property
+    def mask_space(self) -> spaces.Space[Any] | None:
+        """What `mask` returns; None if nothing is ever masked."""
 
     def regions_of(self, action: Any) -> list[Region]:
         """The S regions that an action means. Raises `InvalidArgumentError`."""

@@ -144,7 +144,6 @@ class QueryLoop:
         return is_unanswered or (answer.label == Label.TRANSITION and self.session.protocol == "paper")
 
     def _failure(self, error: Exception, query: int) -> SolverFailedError:
-        at = f"at query {query}" if query else "before the first query"
-        return SolverFailedError(
-            f"solver {self.settings.solver!r} failed on image {self.sample.name!r} {at}: {type(error).__name__}: {error}"
-        )
+        when = f"at query {query}" if query else "before the first query"
+        failed = f"solver {self.settings.solver!r} failed on image {self.sample.name!r} {when}"
+        return SolverFailedError(f"{failed}: {type(error).__name__}: {error}")

@@ -107,12 +107,12 @@ def draw_regions(image: Image, answers: Sequence[RegionAnswer], scale: int = 1) 
     return np.asarray(picture, dtype=np.uint8)
 
 
-def draw_progress(
-    image: Image, answers: Sequence[RegionAnswer], alpha: Alpha, truth: Alpha, scale: int = 1
-) -> Picture:
+def draw_progress(image: Image, answers: Sequence[RegionAnswer], alpha: Alpha, truth: Alpha, scale: int = 1) -> Picture:
     """Image with regions, matte, and absolute error, side by side: uint8 `(scale H, 3 scale W, 3)`."""
     size = (image.shape[1] * scale, image.shape[0] * scale)
-    planes = [cv2.resize(grey(plane), size, interpolation=cv2.INTER_NEAREST) for plane in (alpha, np.abs(alpha - truth))]
+    planes = [
+        cv2.resize(grey(plane), size, interpolation=cv2.INTER_NEAREST) for plane in (alpha, np.abs(alpha - truth))
+    ]
     return np.concatenate([draw_regions(image, answers, scale), *planes], axis=1).astype(np.uint8)
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from active_matting.annotators import make_annotator
+import numpy as np
+
+from active_matting.annotators import Annotator, make_annotator
 from active_matting.data import DataSource, make_data
 from active_matting.data.order import check_unreadable, make_order
 from active_matting.envs.rewards import find_reward
-from active_matting.errors import InvalidArgumentError
+from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.labels import check_protocol
 from active_matting.regions import check_side
 from active_matting.solvers import Solver, make_solver
@@ -38,7 +40,7 @@ class Settings:
     """Keywords of the solver."""
     solver_failure: str = "raise"
     """What happens where the solver raises: "raise" `SolverFailedError`, or "truncate" the episode and tell why in
-    `info["error"]`. Either way the episode is over. A batch truncates unless told otherwise, so that the others go on."""
+    `info["error"]`. Either way the episode is over. A batch truncates unless told otherwise: the others go on."""
     image_size: int = 400
     """Side to which samples are resized, pixels."""
     region_size: int = 20
@@ -75,8 +77,11 @@ class Settings:
         find_reward(self.reward)
 
     def make_data(self) -> DataSource:
-        """The data source. Raises `FileError` too, and `InvalidArgumentError` where it is empty or its order unknown."""
-        data = make_data(self.data, **self.data_kwargs)
+        """The data source. Raises `FileError` too, `InvalidArgumentError` where it is empty or its order unknown."""
+        try:
+            data = make_data(self.data, **self.data_kwargs)
+        except FileError as error:
+            raise FileError(f"data {self.data!r} with data_kwargs {self.data_kwargs}: {error}") from error
         if len(data) == 0:
             raise InvalidArgumentError(f"data must hold at least one sample, got none from {data!r}")
         make_order(self.order, len(data))
@@ -86,7 +91,7 @@ class Settings:
         """The solver."""
         return make_solver(self.solver, **self.solver_kwargs)
 
-    def make_annotator(self, alpha: Alpha, rng: Any = None) -> Any:
+    def make_annotator(self, alpha: Alpha, rng: np.random.Generator | None = None) -> Annotator:
         """Who knows `alpha`, float32 `(H, W)`, and answers for one episode, with its random numbers from `rng`."""
         return make_annotator(self.annotator, alpha, rng, **self.annotator_kwargs)
 

@@ -69,8 +69,10 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         """
         label_maps = self._loop.ask(self._actions.regions_of(action))
         try:
-            alphas = self.session.prepared.solve_many(label_maps) if len(label_maps) else np.empty(label_maps.shape)
-        except Exception as error:  # noqa: BLE001  (whatever a solver raises is told with image and query)
+            alphas = np.empty(label_maps.shape, dtype=np.float32)  # nothing was told: nothing is to be solved
+            if len(label_maps):
+                alphas = self.session.prepared.solve_many(label_maps)
+        except Exception as error:  # whatever a solver raises is told with image and query
             outcome = self._loop.fail(error)
         else:
             outcome = self._loop.tell(alphas)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -106,7 +105,9 @@ class BatchEnv(VectorEnv[Observation, Any, Any]):
         finals: dict[int, dict[str, Any]] = {}
         if self.autoreset_mode == AutoresetMode.SAME_STEP:
             over = np.flatnonzero(self._are_over)
-            finals = {number: dict(zip(("final_obs", "final_info"), self._seen[number], strict=True)) for number in over}
+            for ended in over:
+                observation, info = self._seen[ended]
+                finals[int(ended)] = {"final_obs": observation, "final_info": info}
             self._begin(over)
         infos = {number: finals.get(number, {}) | self._seen[number][1] for number in range(self.num_envs)}
         return self._observations(), rewards, terminated, truncated, self._gathered(infos)
@@ -187,7 +188,7 @@ def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
 
 
 def _checked_mask(mask: Any, count: int) -> NDArray[np.bool_]:
-    mask = np.ones(count, dtype=bool) if mask is None else np.asarray(mask)
-    if mask.shape != (count,) or mask.dtype != bool or not mask.any():
+    chosen: NDArray[Any] = np.ones(count, dtype=bool) if mask is None else np.asarray(mask)
+    if chosen.shape != (count,) or chosen.dtype != bool or not chosen.any():
         raise InvalidArgumentError(f"reset_mask must be {count} booleans, at least one true, got {mask!r}")
-    return mask
+    return chosen

@@ -30,7 +30,7 @@ def solve_together(
     if together is not None:
         try:
             return list(together(prepared, label_maps))
-        except Exception:  # noqa: BLE001  (one image's fault must not be the others': each alone shows whose it is)
+        except Exception:  # one image's fault must not be the others': each alone shows whose it is
             together = None
     return in_threads([_solve(one, maps) for one, maps in zip(prepared, label_maps, strict=True)])
 
@@ -41,7 +41,7 @@ def in_threads(jobs: Sequence[Callable[[], Made]]) -> list[Made | Exception]:
     def run(job: Callable[[], Made]) -> Made | Exception:
         try:
             return job()
-        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is the caller's to tell)
+        except Exception as error:  # whatever a plug-in raises is the caller's to tell
             return error
 
     def run_on_one_thread(job: Callable[[], Made]) -> Made | Exception:

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from active_matting.environments import ENVIRONMENTS
 from active_matting.envs.region_grid import RegionGridVectorEnv
 from active_matting.envs.regions import RegionsEnv, RegionsVectorEnv
 from active_matting.errors import ActiveMattingError, InvalidArgumentError, SolverFailedError
-from active_matting.solvers.base import Matte, PreparedClassical
+from active_matting.solvers.base import Matte
 from active_matting.types import Image, LabelMap
 
 SMALL: dict[str, Any] = {
@@ -96,7 +97,7 @@ def test_a_torch_solver_solves_the_batch_in_one_call(monkeypatch: pytest.MonkeyP
         return mattes(self, labels)
 
     monkeypatch.setattr(PreparedBatch, "mattes", counting)
-    options = {"solver": "closed-form-torch", "candidates": 2, "budget": 5, "protocol": "extended"}
+    options: dict[str, Any] = {"solver": "closed-form-torch", "candidates": 2, "budget": 5, "protocol": "extended"}
     batch, singles = (of("ActiveMatting/Regions-v0", "NextStep", **options) for of in (make, make_singles))
     batch.reset(seed=1)
     singles.reset(seed=1)
@@ -115,68 +116,98 @@ def test_a_torch_solver_solves_the_batch_in_one_call(monkeypatch: pytest.MonkeyP
 
 @dataclass(frozen=True)
 class Fragile:
-    """Alpha 0.25, but none for images that are dark in their first pixel's red and have so many labels."""
+    """Alpha 0.25; but it fails for images whose first pixel's red is below `threshold` at so many labels."""
 
     limit: int
     threshold: float
 
-    def prepare(self, image: Image) -> PreparedClassical:
-        is_dark = bool(image[0, 0, 0] < self.threshold)
+    def warm_up(self) -> None:
+        """Nothing is compiled."""
 
-        def solve(label_map: LabelMap, previous: Matte | None) -> Matte:
-            if is_dark and (label_map != 0).sum() >= self.limit:
-                raise FloatingPointError("a pivot vanished")
-            return Matte(np.full(label_map.shape, 0.25, dtype=np.float32))
+    def prepare(self, image: Image) -> "PreparedFragile":
+        return PreparedFragile(image.shape[:2], self.limit if image[0, 0, 0] < self.threshold else image.size)
 
-        return PreparedClassical(image.shape[:2], solve)
+
+@dataclass(frozen=True)
+class PreparedFragile:
+    shape: tuple[int, int]
+    limit: int
+
+    def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
+        if np.count_nonzero(label_map) >= self.limit:
+            raise FloatingPointError("a pivot vanished")
+        return Matte(np.full(self.shape, 0.25, dtype=np.float32))
+
+    def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
+        return np.stack([self.solve(label_map).alpha for label_map in label_maps])
 
 
 @pytest.fixture
 def fragile(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Arguments under which the environment with seed 1, and no other of 0 to 3, fails at its third query."""
+    """Arguments of an environment whose solver is `Fragile`."""
     monkeypatch.setattr("active_matting.envs.settings.make_solver", lambda name, **kwargs: Fragile(**kwargs))
-    return {**SMALL, "solver": "fragile", "budget": 5, "protocol": "extended"}
+    data = {"split": "validation", "count": 60, "size": 48}
+    return {**SMALL, "data_kwargs": data, "solver": "fragile", "budget": 5, "protocol": "extended"}
 
 
-def _reds(arguments: dict[str, Any], count: int) -> NDArray[np.float32]:
-    env = RegionsEnv(**arguments, solver_kwargs={"limit": 1, "threshold": -1})
-    reds = []
-    for seed in range(count):
-        env.reset(seed=seed)
-        reds.append(env.sample.image[0, 0, 0])
-    return np.array(reds)
-
-
-def _centres() -> NDArray[np.float32]:
-    return np.array([[-0.9, -0.9], [0.9, 0.9], [-0.9, 0.9], [0.9, -0.9], [0, 0]], dtype=np.float32)
+CENTRES = np.array([[-0.9, -0.9], [0.9, 0.9], [-0.9, 0.9], [0.9, -0.9], [0, 0]], dtype=np.float32)
+"""Of regions that do not overlap."""
 
 
 def test_a_failing_solver_ends_its_own_episode_and_no_other(fragile: dict[str, Any]) -> None:
-    reds = _reds(fragile, 4)
-    victim = int(reds.argmin())
-    threshold = float(np.sort(reds)[:2].mean())
-    assert (reds < threshold).sum() == 1
+    sound = RegionsVectorEnv(4, **fragile, solver_kwargs={"limit": 1, "threshold": -1})
+    sound.reset(seed=0)
+    reds = np.array([sample.image[0, 0, 0] for sample in sound.samples])
+    assert len(set(reds)) == 4
+    victim, threshold = int(reds.argmin()), float(np.sort(reds)[:2].mean())
     batch = RegionsVectorEnv(4, **fragile, solver_kwargs={"limit": 3 * 36, "threshold": threshold})
     batch.reset(seed=0)
     name = batch.samples[victim].name
-    for query, centre in enumerate(_centres(), start=1):
-        has_failed = query == 3
-        _, rewards, terminated, truncated, infos = batch.step(np.tile(centre, (4, 1)))
-        both_told = len({int(label) for label in np.unique(batch.sessions[victim].label_map)} & {1, -1}) == 2
-        if query < 3:
-            assert not (terminated | truncated).any()
-        if has_failed and both_told:
-            assert truncated.tolist() == [number == victim for number in range(4)]
-            assert rewards[victim] == 0
-            assert f"failed on image {name!r} at query 3: FloatingPointError: a pivot vanished" in infos["error"][victim]
-            assert infos["_error"].tolist() == truncated.tolist()
-            break
-    else:
-        pytest.fail("the case was not reached: choose other centres")
-    _, _, terminated, truncated, infos = batch.step(np.tile(_centres()[3], (4, 1)))  # the failed one begins anew
+    for centre in CENTRES[:2]:
+        _, _, terminated, truncated, infos = batch.step(np.tile(centre, (4, 1)))
+        assert not (terminated | truncated).any()
+        assert "error" not in infos
+    _, rewards, terminated, truncated, infos = batch.step(np.tile(CENTRES[2], (4, 1)))
+    assert not terminated.any()
+    assert truncated.tolist() == infos["_error"].tolist() == [number == victim for number in range(4)]
+    assert rewards[victim] == 0
+    assert infos["error"][victim] == (
+        f"solver 'fragile' failed on image {name!r} at query 3: FloatingPointError: a pivot vanished"
+    )
+    # The failed one begins anew, while the others go on.
+    _, _, terminated, truncated, _ = batch.step(np.tile(CENTRES[3], (4, 1)))
     assert not (terminated | truncated).any()
-    assert len(batch.sessions[victim].interactions) == 0
-    assert [len(session.interactions) for session in batch.sessions if session is not batch.sessions[victim]] == [4] * 3
+    assert [len(each.interactions) for each in batch.sessions] == [0 if number == victim else 4 for number in range(4)]
+
+
+def test_a_failure_is_raised_by_single_environments_and_by_batches_that_were_told_so(fragile: dict[str, Any]) -> None:
+    kwargs = {"limit": 72, "threshold": 2}
+    single = RegionsEnv(**fragile, solver_kwargs=kwargs)
+    single.reset(seed=0)
+    single.step(CENTRES[0])
+    with pytest.raises(SolverFailedError, match=r"image 'validation-.*' at query 2: FloatingPointError") as told:
+        single.step(CENTRES[1])
+    assert isinstance(told.value.__cause__, FloatingPointError)
+    with pytest.raises(ResetNeeded, match="call reset"):
+        single.step(CENTRES[1])
+    single.reset()
+    single.step(CENTRES[0])
+
+    batch = RegionsVectorEnv(2, **fragile, solver_kwargs=kwargs, solver_failure="raise")
+    batch.reset(seed=0)
+    batch.step(np.tile(CENTRES[0], (2, 1)))
+    with pytest.raises(SolverFailedError, match="at query 2"):
+        batch.step(np.tile(CENTRES[1], (2, 1)))
+
+
+def test_a_single_environment_truncates_if_told_so(fragile: dict[str, Any]) -> None:
+    single = RegionsEnv(**fragile, solver_kwargs={"limit": 36, "threshold": 2}, solver_failure="truncate")
+    first, info_before = single.reset(seed=0)
+    observation, reward, terminated, truncated, info = single.step(CENTRES[0])
+    assert (reward, terminated, truncated) == (0, False, True)
+    assert "at query 1" in info["error"]
+    assert info["rmse"] == info_before["rmse"]
+    np.testing.assert_array_equal(observation["matte"], first["matte"])
 
 
 @pytest.mark.parametrize(
@@ -215,11 +246,3 @@ def test_a_batch_shows_what_its_environments_show() -> None:
     assert shown is not None
     assert shown[1] == single.render()
     assert RegionsVectorEnv(2, **SMALL).render() is None
-
-
-def test_a_failure_may_be_raised_in_a_batch_too(fragile: dict[str, Any]) -> None:
-    batch = RegionsVectorEnv(2, **fragile, solver_kwargs={"limit": 0, "threshold": 2}, solver_failure="raise")
-    batch.reset(seed=0)
-    with pytest.raises(SolverFailedError, match="failed on image .* at query"):
-        for centre in _centres():
-            batch.step(np.tile(centre, (2, 1)))
