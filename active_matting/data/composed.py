@@ -16,7 +16,7 @@ from active_matting.data.folder import Cutouts, Folder, pictures_below
 from active_matting.data.images import SUFFIXES, read_image
 from active_matting.data.rendered import SMALLEST_SIZE, Rendering, check_integer, compose
 from active_matting.data.samples import Sample
-from active_matting.errors import FileError
+from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.types import Alpha, Image
 
 
@@ -45,6 +45,12 @@ class Composed:
         check_integer("count", self.count, at_least=1)
         check_integer("size", self.size, at_least=SMALLEST_SIZE)
         check_integer("seed", self.seed, at_least=0)
+        for name, folder, allowed in (
+            ("foregrounds", self.foregrounds, ""),
+            ("backgrounds", self.backgrounds, " or None"),
+        ):
+            if not isinstance(folder, str | Path) and not (allowed and folder is None):
+                raise InvalidArgumentError(f"{name} must be the path of a folder{allowed}, got {folder!r}")
         root = Path(self.foregrounds).absolute()  # what was found is remembered by it, wherever one goes
         objects = Folder(str(root)) if (root / "images").is_dir() else Cutouts(str(root))
         scenes = () if self.backgrounds is None else tuple(pictures_below(self.backgrounds))

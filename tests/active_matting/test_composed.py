@@ -231,6 +231,8 @@ def test_broken_files_can_be_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
+        ({"foregrounds": None}, "foregrounds must be the path of a folder, got None"),
+        ({"backgrounds": 3}, "backgrounds must be the path of a folder or None, got 3"),
         ({"count": 0}, "count must be an integer of at least 1, got 0"),
         ({"size": 19}, "size must be an integer of at least 20, got 19"),
         ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
@@ -239,7 +241,7 @@ def test_broken_files_can_be_skipped(tmp_path: Path) -> None:
 )
 def test_bad_settings_are_refused(cutouts: str, setting: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidArgumentError, match=words):
-        Composed(cutouts, **setting)
+        Composed(**{"foregrounds": cutouts, **setting})
 
 
 def test_an_index_beyond_the_last_sample_is_an_index_error(cutouts: str) -> None:
