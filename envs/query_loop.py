@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from active_matting.annotators import Annotator
 from active_matting.data import DataSource, Sample
-from active_matting.data.order import draw_sample, make_order
+from active_matting.data.order import draw_sample, make_order, read_sample
 from active_matting.envs.rewards import find_reward
 from active_matting.envs.settings import Settings
 from active_matting.errors import InvalidArgumentError, SolverFailedError
-from active_matting.labels import RegionAnswer, record
+from active_matting.labels import RegionAnswer, record, tells
 from active_matting.metrics import rmse
 from active_matting.observations import Observation
 from active_matting.regions import Region
 from active_matting.session import QuerySession
 from active_matting.solvers import Solver
-from active_matting.types import Alpha, Label
+from active_matting.types import Alpha
 
 
 class Outcome(NamedTuple):
@@ -134,14 +134,13 @@ class QueryLoop:
             return draw_sample(self.data, self._order, rng, self.settings.unreadable)
         if not 0 <= index < len(self.data):
             raise InvalidArgumentError(f"index must be from 0 to {len(self.data) - 1}, got {index}")
-        return int(index), self.data[index]
+        return int(index), read_sample(self.data, index)
 
     def _error(self, matte: Alpha) -> float:
         return self.rmse if matte is self.session.alpha else rmse(matte, self.sample.alpha)
 
     def _is_skipped(self, answer: RegionAnswer) -> bool:
-        is_unanswered = answer.label == Label.UNLABELLED
-        return is_unanswered or (answer.label == Label.TRANSITION and self.session.protocol == "paper")
+        return not tells(answer.label, self.session.protocol)
 
     def _failure(self, error: Exception, query: int) -> SolverFailedError:
         when = f"at query {query}" if query else "before the first query"
