@@ -41,6 +41,7 @@ _IMPORT = re.compile(r"^(?:from|import) active_matting\.([\w.]+)", re.MULTILINE)
 
 _folders: set[Path] = set()
 
+_everywhere: dict[str, int] = {}
 _here = threading.local()
 
 
@@ -59,16 +60,17 @@ def njit(*, cache: bool, **options: Any) -> Callable[[Kernel], Kernel]:
 
 
 def thread_count() -> int:
-    """How many threads the caller may use, by numba's setting and by `threads_at_most`; without starting any.
+    """How many threads the caller may use, by numba's setting and by those below; without starting any.
 
     `numba.get_num_threads` starts numba's own, that nothing here runs on and that no fork survives.
     """
     count = int(numba.get_num_threads() if parallel._is_initialized else _config.NUMBA_NUM_THREADS)
-    return min(count, getattr(_here, "threads", count))
+    return min(count, _everywhere.get("threads", count), getattr(_here, "threads", count))
 
 
 def set_thread_count(count: int) -> None:
     """Let this process's kernels, numba's own parallel ones too, use so many threads; without starting any."""
+    _everywhere["threads"] = count  # numba's own setting, once it has threads, is the calling thread's
     if parallel._is_initialized:
         numba.set_num_threads(min(count, _config.NUMBA_NUM_THREADS))
     else:
