@@ -26,7 +26,8 @@ class Settings:
     """
 
     data: str = "rendered"
-    """Where samples come from; see `active_matting.make_data`."""
+    """Where samples come from: "rendered", "composed", "folder", "cutouts", "packed", or another package's source; see
+    `active_matting.data`."""
     data_kwargs: dict[str, Any] = field(default_factory=dict)
     """Keywords of the data source."""
     order: str = "random"
@@ -35,7 +36,7 @@ class Settings:
     unreadable: str = "raise"
     """What happens where a sample cannot be read: "raise" an error that names it, or "skip" it, which is logged."""
     solver: str = "shared"
-    """What makes mattes of labels; see `active_matting.make_solver`."""
+    """What makes mattes of labels: a name that `active-matting solvers` lists."""
     solver_kwargs: dict[str, Any] = field(default_factory=dict)
     """Keywords of the solver."""
     solver_failure: str = "raise"
@@ -50,11 +51,12 @@ class Settings:
     candidates: int = 1
     """S: proposals a step, from the same state; the one that lowers the RMSE most is committed."""
     reward: str = "rmse"
-    """See `active_matting.envs.rewards`."""
+    """"rmse", "relative" or "log"; see `active_matting.envs.rewards`."""
     protocol: str = "paper"
     """What a transition answer does: nothing ("paper"), or it enters the label map ("extended")."""
     annotator: str = "exact"
-    """Who answers; see `active_matting.annotators`."""
+    """Who answers: "exact"; "noisy", at times wrong; "lazy", at times without an answer; "slow", which counts seconds;
+    or another package's; see `active_matting.annotators`."""
     annotator_kwargs: dict[str, Any] = field(default_factory=dict)
     """Keywords of the annotator."""
     threads: int | None = None

@@ -32,8 +32,6 @@ class BatchEnv(VectorEnv[Observation, Any, Any]):
     device; others one image per thread. autoreset_mode: "NextStep", "SameStep" or "Disabled", see Gymnasium's
     `AutoresetMode`. An environment whose solver fails is truncated with the reason in `info["error"]`, and the others
     go on, unless `solver_failure="raise"` was asked for.
-
-    make_actions: called once for each environment.
     """
 
     metadata: dict[str, Any]
@@ -55,7 +53,7 @@ class BatchEnv(VectorEnv[Observation, Any, Any]):
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {"render_modes": list(RENDER_MODES), "render_fps": 2, "autoreset_mode": self.autoreset_mode}
         self.data, self.solver = make_parts(settings)
-        self._actions = [make_actions() for _ in range(num_envs)]
+        self._actions = [make_actions() for _ in range(num_envs)]  # they remember things of their environment
         self._loops = [QueryLoop(settings, self.data, self.solver) for _ in range(num_envs)]
         self._rngs = [seeding.np_random()[0] for _ in range(num_envs)]
         self._are_over = np.zeros(num_envs, dtype=bool)
