@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.sampling.gathering import gather, offer_arrays
-from active_matting.solvers.sampling.rays import cast_rays, expand, met_arrays
+from active_matting.solvers.sampling.expansion import expand
+from active_matting.solvers.sampling.gathering import gather, offer_arrays, withdraw
+from active_matting.solvers.sampling.integrals import Integrals, integrate
+from active_matting.solvers.sampling.rays import cast_rays, met_memory
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import (
     Frame,
@@ -89,8 +91,8 @@ class _Planes:
     frame: Frame
     colour: Planes
     """In the frame."""
-    tensor: NDArray[np.float32]
-    """(3, h, w), see `_structure_tensor`."""
+    integrals: Integrals
+    """Along all rays."""
     samples: NDArray[np.float32]
     """(h * w, 6): colour, variance, y, x."""
 
@@ -101,7 +103,8 @@ class _Planes:
         y, x = np.indices((h, w), dtype=np.float32)
         variance = np.float32(parameters.variance_factor) * _colour_variance(image)
         samples = np.dstack([image, variance, y, x]).reshape(h * w, 6)
-        return cls(frame, frame.pad(image.transpose(2, 0, 1)), _structure_tensor(image), samples)
+        integrals = integrate(_structure_tensor(image), parameters.rays, parameters.tile)
+        return cls(frame, frame.pad(image.transpose(2, 0, 1)), integrals, samples)
 
 
 def _margin(parameters: Shared) -> int:
@@ -118,7 +121,7 @@ class _Workspace:
     """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic."""
 
     def __init__(self, frame: Frame, parameters: Shared) -> None:
-        self.met = met_arrays(frame, parameters.rays, parameters.tile)
+        self.met = met_memory(frame, parameters.rays)
         self.offers = offer_arrays(frame)
         self.refined = frame.full(8, 0)
         self.terms = frame.full(12, 0)
@@ -178,19 +181,20 @@ def _solve(
     previous: Matte | None,
 ) -> Matte:
     p, frame, colour = parameters, planes.frame, planes.colour
-    met, offers, refined, terms = workspace.met, workspace.offers, workspace.refined, workspace.terms
+    offers, refined, terms = workspace.offers, workspace.refined, workspace.terms
     with Workers(threads) as workers:
         known = expand(frame, colour, label_map, p.expansion_radius, p.expansion_threshold, workers)
-        cast_rays(frame, planes.tensor, known, met, workers)
+        met = cast_rays(frame, planes.integrals, known, workspace.met, workers)
         gather(frame, colour, planes.samples, known, met, offers, workers)
         refine(frame, colour, known, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
+        withdraw(frame, met, offers)
         return smooth(frame, colour, known, refined, p.smoothing_neighbours, p.confidence_decay, terms, workers)
 
 
 def _structure_tensor(image: Image) -> NDArray[np.float32]:
-    """Σ over channels of I_y², I_y I_x, I_x²: (3, H, W). A direction d has ‖∇I · d‖² = dᵀ T d."""
+    """Σ over channels of I_y², I_y I_x, I_x²: (H, W, 3). A direction d has ‖∇I · d‖² = dᵀ T d."""
     y, x = (np.gradient(image, axis=i) if image.shape[i] > 1 else np.zeros_like(image) for i in (0, 1))
-    return np.stack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
+    return np.dstack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
 
 
 def _colour_variance(image: Image) -> NDArray[np.float32]:

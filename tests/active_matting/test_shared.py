@@ -16,7 +16,8 @@ from pymatting.alpha.estimate_alpha_sm import estimate_alpha_sm
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.sampling.gathering import gather, offer_arrays
-from active_matting.solvers.sampling.rays import cast_rays, expand, met_arrays
+from active_matting.solvers.sampling.expansion import expand
+from active_matting.solvers.sampling.rays import cast_rays, met_arrays
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import Workers
 from active_matting.solvers.sampling.smoothing import smooth, window_radius
@@ -48,7 +49,7 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     refined, terms = frame.full(8, 0), frame.full(12, 0)
     with Workers(threads) as workers:
         known = expand(frame, planes.colour, label_map, solver.expansion_radius, solver.expansion_threshold, workers)
-        cast_rays(frame, planes.tensor, known, met, workers)
+        cast_rays(frame, planes.integrals, known, met, workers)
         gather(frame, planes.colour, planes.samples, known, met, offers, workers)
         refine(
             frame, planes.colour, known, offers, solver.refinement_neighbours, solver.confidence_decay, refined, workers
@@ -59,7 +60,7 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     y, x = np.indices((h, w))
     hits, energies = (a[:, y % solver.tile, x % solver.tile, :, y // solver.tile, x // solver.tile] for a in met)
     return {
-        "image": image, "tensor": planes.tensor, "variance": planes.samples[:, 3].reshape(h, w),
+        "image": image, "tensor": planes.integrals.tensor, "variance": planes.samples[:, 3].reshape(h, w),
         "known": frame.inside(known), "hits": hits, "energies": energies,
         "pairs": frame.inside(offers[0].T).transpose(1, 2, 0), "refined": frame.inside(refined).transpose(1, 2, 0),
         "matte": matte,

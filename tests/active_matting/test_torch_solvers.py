@@ -29,7 +29,8 @@ from active_matting.solvers.batched.sampling import expand
 from active_matting.solvers.batched.shared import SharedTorch
 from active_matting.solvers.closed_form import ClosedForm
 from active_matting.solvers.sampling.rays import cast_rays as cast_rays_slowly
-from active_matting.solvers.sampling.rays import expand as expand_slowly
+from active_matting.solvers.sampling.expansion import expand as expand_slowly
+from active_matting.solvers.sampling.integrals import integrate
 from active_matting.solvers.sampling.rays import met_arrays
 from active_matting.solvers.sampling.rows import Frame, Workers
 from active_matting.solvers.shared import Shared
@@ -470,7 +471,7 @@ def test_labels_grow_and_rays_meet_as_in_the_twin() -> None:
     met = met_arrays(frame, rays, tile)
     with Workers(1) as workers:
         known = expand_slowly(frame, frame.pad(image.transpose(2, 0, 1)), label_map, 6, 0.03, workers)
-        cast_rays_slowly(frame, state[1][0].numpy(), known, met, workers)
+        cast_rays_slowly(frame, integrate(state[1][0].numpy(), rays, tile), known, met, workers)
     hits, energies = (of[:, y % tile, x % tile, :, y // tile, x // tile] for of in met)  # (H, W, rays, 2)
     known = frame.inside(known)
     ours = expand(state[0], torch.tensor(label_map)[None], 6, 0.03)
