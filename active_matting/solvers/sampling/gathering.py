@@ -31,7 +31,13 @@ def offer_arrays(frame: Frame) -> Offers:
 
 
 def gather(
-    frame: Frame, colour: Planes, samples: NDArray[np.float32], known: Plane, met: Met, offers: Offers, workers: Workers
+    frame: Frame,
+    colour: Planes,
+    samples: NDArray[np.float32],
+    known: Plane,
+    met: Met,
+    offers: Offers,
+    workers: Workers,
 ) -> None:
     """Fill `offers` with the best pair of samples of each unknown pixel.
 
@@ -42,8 +48,9 @@ def gather(
     workers.over(_sum_known, frame.h, frame.place, samples, known, sums)
     total = sums.sum(0)
     means = (total[:, :4] / np.maximum(total[:, 4:], 1)).astype(np.float32)
+    image = colour, samples, means
     found = met.pixels, met.hits, met.energies
-    workers.over(_gather_pixels, len(met.pixels), frame.place, (colour, samples, means), found, offers, chunk=_TOGETHER)
+    workers.over(_gather_pixels, len(met.pixels), frame.place, image, found, offers, chunk=_TOGETHER)
 
 
 def withdraw(frame: Frame, met: Met, offers: Offers) -> None:
@@ -78,10 +85,14 @@ def _sum_known(
 
 @njit(cache=True, nogil=True)
 def _gather_pixels(
-    numbers: tuple[int, int], place: tuple[int, int, int, int], image: Arrays, met: Arrays, offers: Arrays
+    numbers: tuple[int, int],
+    place: tuple[int, int, int, int],
+    image: Arrays,
+    met: Arrays,
+    offers: Arrays,
 ) -> None:
     (colour, samples, means), (pairs, lines) = image, offers
-    pixels, hits, _ = met
+    pixels, hits, energies = met
     rays = len(hits)
     around = np.zeros((9, 3, _PITCH), dtype=np.float32)
     given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
@@ -99,10 +110,11 @@ def _gather_pixels(
             while begin < end:
                 n = min(_LANES, end - begin)
                 some = order[begin : begin + n]
-                _load_samples(some, samples, means, met, given, likely)
+                _load_samples(some, samples, means, pixels, hits, given)
                 if f_count * b_count == 1:
                     chosen[:n] = 0
                 else:
+                    _weigh_ways(some, hits, energies, likely)
                     _load_pixels(some, pixels, place, colour, around)
                     _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
                 _keep(some, pixels, place, given, b_count, chosen, pairs, lines)
@@ -140,15 +152,12 @@ def _load_pixels(some: Array, pixels: Array, place: tuple[int, int, int, int], c
 
 
 @njit(cache=True, nogil=True)
-def _load_samples(some: Array, samples: Array, means: Array, met: Arrays, given: Array, likely: Array) -> None:
-    pixels, hits, energies = met
-    least = np.empty(2, dtype=np.float32)
+def _load_samples(some: Array, samples: Array, means: Array, pixels: Array, hits: Array, given: Array) -> None:
     for lane in range(len(some)):
         i = some[lane]
         y, x = pixels[i] >> 32, pixels[i] & 0xFFFFFFFF
         for kind in range(2):
             count = 0
-            least[kind] = np.inf
             for ray in range(len(hits)):
                 hit = hits[ray, kind, i]
                 if hit >= 0:
@@ -156,7 +165,6 @@ def _load_samples(some: Array, samples: Array, means: Array, met: Arrays, given:
                     for c in range(4):
                         slot[c, lane] = sample[c]
                     slot[4, lane] = (sample[4] - np.float32(y)) ** 2 + (sample[5] - np.float32(x)) ** 2
-                    least[kind] = min(least[kind], energies[ray, kind, i])
                     count += 1
             if count == 0:
                 slot = given[kind, 0]
@@ -164,7 +172,18 @@ def _load_samples(some: Array, samples: Array, means: Array, met: Arrays, given:
                     slot[c, lane] = means[kind, c]
                 slot[4, lane] = 1
 
-        # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
+
+@njit(cache=True, nogil=True)
+def _weigh_ways(some: Array, hits: Array, energies: Array, likely: Array) -> None:
+    # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
+    least = np.empty(2, dtype=np.float32)
+    for lane in range(len(some)):
+        i = some[lane]
+        for kind in range(2):
+            least[kind] = np.inf
+            for ray in range(len(hits)):
+                if hits[ray, kind, i] >= 0:
+                    least[kind] = min(least[kind], energies[ray, kind, i])
         if np.isinf(least[0]) or np.isinf(least[1]):
             likely[lane] = 0.5
         else:

@@ -1,12 +1,13 @@
 """Shared sampling's second stage: rays from each unknown pixel look for labelled ones."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.integrals import Integrals, integral
+from active_matting.solvers.sampling.integrals import Integrals, directions, integrals_of
 from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Workers
 
 _TOGETHER = 8  # directions that a thread takes at once
@@ -24,34 +25,36 @@ class Met:
     """(rays, 2, n): the path integral of ‖∇I · d‖² on the way there [E_p]; undefined where nothing was hit."""
 
 
-Memory = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
+Memory: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 
 
 def met_memory(frame: Frame, rays: int) -> Memory:
     """In which `cast_rays` works: enough for all pixels, touched as far as pixels are unknown."""
     n = frame.h * frame.w
-    return (
-        np.empty(n + 1, dtype=np.int64),
-        np.empty(rays * 2 * n, dtype=np.int32),
-        np.empty(rays * 2 * n, dtype=np.float32),
-    )
+    count = rays * 2 * n
+    return np.empty(n + 1, dtype=np.int64), np.empty(count, dtype=np.int32), np.empty(count, dtype=np.float32)
 
 
 def cast_rays(frame: Frame, integrals: Integrals, known: Plane, memory: Memory, workers: Workers) -> Met:
-    """Find the first foreground and background pixel on each pixel's rays, and the energy of the way there."""
+    """Find the first foreground and background pixel on each unknown pixel's rays, and the energy of the way there."""
     h, w = frame.h, frame.w
+    rays, tile, tensor = integrals.rays, integrals.tile, integrals.tensor.reshape(h * w, 3)
     labels = frame.inside(known).astype(np.int8)
-    tensor, rays, tile = integrals.tensor.reshape(h * w, 3), integrals.rays, integrals.tile
     pixels, begins = _unknown(labels, tile, memory[0])
     n = len(pixels)
     hits, energies = (a[: rays * 2 * n].reshape(rays, 2, n) for a in memory[1:])
 
     # Rays that run along x rather than y are rays along y of the transposed image.
-    upright = np.arange(n), begins, *_edges(labels)
-    turned = *_turned_pixels(h, w, tile, pixels), *_turned_edges(w, *upright[2:])
-    for sums, strides, its in ((integrals.steep, (w, 1), upright), (integrals.flat, (1, w), turned)):
-        given = pixels, tensor, sums.table, sums.before, sums.beyond, *its
-        workers.over(_cast, len(sums.table), given, tile, strides, hits, energies, chunk=_TOGETHER)
+    edges = _edges(labels)
+    upright = np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins, *edges
+    turned = *_turned_pixels(h, w, tile, pixels), *_turned_edges(w, *edges)
+    table = directions(rays, tile)
+    frames = (True, integrals.steep, (w, 1), upright), (False, integrals.flat, (1, w), turned)
+    for is_steep, sums, strides, given in frames:
+        blocks = np.flatnonzero(table[:, 0] == is_steep)
+        blocks = blocks[np.argsort(table[blocks, 3], kind="stable")]  # opposite ones in turn: they share integrals
+        planes = table, blocks, sums, tensor
+        workers.over(_cast, len(blocks), planes, given, tile, strides, hits, energies, chunk=_TOGETHER)
     return Met(pixels, hits, energies)
 
 
@@ -72,11 +75,13 @@ def _unknown(labels: Array, tile: int, pixels: Array) -> tuple[Array, Array]:
 
 
 @njit(cache=True, nogil=True)
-def _turned_pixels(h: int, w: int, tile: int, pixels: Array) -> tuple[Array, Array]:
-    # The numbers of the unknown pixels by column, within it by y % tile; and where those of each begin.
+def _turned_pixels(h: int, w: int, tile: int, pixels: Array) -> tuple[Array, Array, Array]:
+    # The numbers of the unknown pixels by column, within it by y % tile; y // tile of each; and where those of each
+    # column and place begin.
+    rows, places = np.arange(h) // tile, np.arange(h) % tile
     begins = np.zeros((w, tile + 1), dtype=np.int64)
     for pixel in pixels:
-        begins[pixel & 0xFFFFFFFF, (pixel >> 32) % tile] += 1
+        begins[pixel & 0xFFFFFFFF, places[pixel >> 32]] += 1
     n = 0
     for x in range(w):
         for place in range(tile):
@@ -84,12 +89,23 @@ def _turned_pixels(h: int, w: int, tile: int, pixels: Array) -> tuple[Array, Arr
             begins[x, place] = n
             n += count
         begins[x, tile] = n
-    to, numbers = begins.copy(), np.empty(n, dtype=np.int64)
+    to, numbers, slots = begins.copy(), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
     for i in range(n):
-        x, place = pixels[i] & 0xFFFFFFFF, (pixels[i] >> 32) % tile
-        numbers[to[x, place]] = i
-        to[x, place] += 1
-    return numbers, begins
+        x, y = pixels[i] & 0xFFFFFFFF, pixels[i] >> 32
+        k = to[x, places[y]]
+        numbers[k], slots[k] = i, rows[y]
+        to[x, places[y]] = k + 1
+    return numbers, slots, begins
+
+
+@njit(cache=True, nogil=True)
+def _slots(pixels: Array, w: int, tile: int) -> Array:
+    # x // tile of the pixels.
+    columns = np.arange(w) // tile
+    slots = np.empty(len(pixels), dtype=np.int32)
+    for i in range(len(pixels)):
+        slots[i] = columns[pixels[i] & 0xFFFFFFFF]
+    return slots
 
 
 @njit(cache=True, nogil=True)
@@ -151,54 +167,63 @@ def _turned_edges(w: int, columns: Array, begins: Array) -> tuple[Array, Array]:
 
 @njit(cache=True, nogil=True)
 def _cast(
-    items: tuple[int, int], given: Arrays, tile: int, strides: tuple[int, int], hits: Array, energies: Array
+    items: tuple[int, int],
+    planes: Arrays,
+    given: Arrays,
+    tile: int,
+    strides: tuple[int, int],
+    hits: Array,
+    energies: Array,
 ) -> None:
-    pixels, tensor, table, before, beyond, numbers, begins, edges, edge_begins = given
-    h, w = len(begins), len(tensor) // len(begins)
-    # Lines lie by their place in a tile, so that those of the pixels that look in one direction are neighbours. Of each
-    # line and kind: the row in which it met a labelled pixel last; and of the one that was seen there last, its row,
-    # its index and the integral there.
-    places, columns = _places(w + 2 * h, tile), _places(w, tile)
+    (table, blocks, sums, tensor), (numbers, slots, begins, edges, edge_begins) = planes, given
+    h, w = len(begins), sums.shape[2]
+    # Which pixel each line met last, and the integral there; lines lie by their place in a tile, so that those of the
+    # pixels that look in one direction are neighbours.
+    places = _places(w + 2 * h, tile)
     met = np.empty((2, len(places) + tile * tile), dtype=np.int32)
-    seen, pixel = np.empty_like(met), np.empty_like(met)
     there = np.zeros(met.shape, dtype=np.float32)
-    shifts = np.empty(h, dtype=np.int64)
-    looking = np.empty(w, dtype=np.int64)
+    columns, here = np.empty(w, dtype=np.int32), np.empty(w, dtype=np.float32)
     for i in range(items[0], items[1]):
-        way = table[i], before[int(table[i, 3])], shifts
-        is_down, tile_y, tile_x = table[i, 1] > 0, int(table[i, 4]), int(table[i, 5])
-        sums = beyond[int(table[i, 3])]
-        if is_down:
-            n = sums.shape[1]
-            sums = before[int(table[i, 3]), :, tile_x * n : (tile_x + 1) * n]
-        for y in range(h):
-            shifts[y] = int(np.floor(y * table[i, 2] + 0.5))
-        met[:], seen[:], pixel[:] = -1, -1, -1
-        out = hits[int(table[i, 0]) // (tile * tile)], energies[int(table[i, 0]) // (tile * tile)]
+        direction = table[blocks[i]]
+        its_sums, ray = sums[int(direction[3])], blocks[i] // (tile * tile)
+        sign, tile_y, tile_x = np.float32(direction[1]), int(direction[7]), int(direction[8])
+        met[:] = -1
         for k in range(h):  # coming from where the rays point to
-            y = h - 1 - k if is_down else k
-            start = h - shifts[y]
+            y = h - 1 - k if sign > 0 else k
+            start = h - int(np.floor(y * direction[2] + 0.5))
+            begin, end = edge_begins[y, 0], edge_begins[y, 2]
+            if begin < end:
+                integrals_of(direction, its_sums, tensor, strides, y, edges[begin:end], here)
             for kind in range(2):
                 for e in range(edge_begins[y, kind], edge_begins[y, kind + 1]):
-                    met[kind, places[start + edges[e]]] = y
+                    line = places[start + edges[e]]
+                    met[kind, line], there[kind, line] = y * strides[0] + edges[e] * strides[1], here[e - begin]
 
             # Only the pixels with one place in their tile look in a direction.
-            row = y // tile
-            if y == row * tile + tile_y and begins[y, tile_x] < begins[y, tile_x + 1]:
-                some = numbers[begins[y, tile_x] : begins[y, tile_x + 1]]
-                for j in range(len(some)):
-                    x = pixels[some[j]] & 0xFFFFFFFF if strides[1] == 1 else pixels[some[j]] >> 32
-                    looking[j] = x // tile
+            begin, end = begins[y, tile_x], begins[y, tile_x + 1]
+            if y % tile == tile_y and begin < end:
+                for j in range(begin, end):
+                    columns[j - begin] = slots[j] * tile + tile_x
+                integrals_of(direction, its_sums, tensor, strides, y, columns[: end - begin], here)
                 at = places[start + tile_x]
                 for kind in range(2):
-                    for j in range(len(some)):
-                        line = at + looking[j]
-                        if seen[kind, line] != met[kind, line]:
-                            to = met[kind, line]
-                            column = tile_x + looking[j] * tile - shifts[y] + shifts[to]
-                            there[kind, line] = integral(way, columns, tile, tensor, strides, to, column, not is_down)
-                            seen[kind, line], pixel[kind, line] = to, to * strides[0] + column * strides[1]
-                    _store(is_down, (pixel[kind], there[kind]), at, looking, sums[row], some, (out[0][kind], out[1][kind]))
+                    lines, out = (met[kind, at:], there[kind, at:]), (hits[ray, kind], energies[ray, kind])
+                    _look(numbers[begin:end], slots[begin:end], lines, here, sign, out)
+
+
+@njit(cache=True, nogil=True)
+def _look(
+    numbers: Array,
+    slots: Array,
+    lines: tuple[Array, Array],
+    here: Array,
+    sign: np.float32,
+    found: tuple[Array, Array],
+) -> None:
+    (met, there), (hits, energies) = lines, found
+    for j in range(len(numbers)):
+        hits[numbers[j]] = met[slots[j]]
+        energies[numbers[j]] = max(sign * (there[slots[j]] - here[j]), np.float32(0))
 
 
 @njit(cache=True, nogil=True)
@@ -210,19 +235,3 @@ def _places(n: int, tile: int) -> Array:
     return places
 
 
-@njit(cache=True, nogil=True)
-def _store(
-    is_down: bool,
-    lines: tuple[Array, Array],
-    at: int,
-    looking: Array,
-    here: Array,
-    numbers: Array,
-    found: tuple[Array, Array],
-) -> None:
-    (pixel, there), (hits, energies) = lines, found
-    sign = np.float32(1 if is_down else -1)
-    for j in range(len(numbers)):
-        x = looking[j]
-        hits[numbers[j]] = pixel[at + x]
-        energies[numbers[j]] = max(sign * (there[at + x] - here[x]), np.float32(0))
