@@ -2,8 +2,10 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.sampling.expansion import expand
+from active_matting.solvers.sampling.expansion import Likeness, expand, likeness
 from active_matting.solvers.sampling.gathering import gather, offer_arrays, withdraw
 from active_matting.solvers.sampling.integrals import Integrals, integrate
 from active_matting.solvers.sampling.rays import cast_rays, met_memory
@@ -24,7 +26,7 @@ from active_matting.solvers.sampling.rows import (
     chessboard_offsets,
     nearest_offsets,
 )
-from active_matting.solvers.sampling.smoothing import smooth, window_radius
+from active_matting.solvers.sampling.smoothing import far_from_unknown, smooth, window_radius
 from active_matting.types import Image, LabelMap, check_image
 
 _WORTH_THREADS = 150 * 150  # pixels; starting threads costs more than they save on smaller images
@@ -89,8 +91,10 @@ class _Planes:
     """An image as the stages want it."""
 
     frame: Frame
+    image: Image
     colour: Planes
     """In the frame."""
+    alike: Likeness
     integrals: Integrals
     """Along all rays."""
     samples: NDArray[np.float32]
@@ -104,7 +108,15 @@ class _Planes:
         variance = np.float32(parameters.variance_factor) * _colour_variance(image)
         samples = np.dstack([image, variance, y, x]).reshape(h * w, 6)
         integrals = integrate(_structure_tensor(image), parameters.rays, parameters.tile)
-        return cls(frame, frame.pad(image.transpose(2, 0, 1)), integrals, samples)
+        colour = frame.pad(image.transpose(2, 0, 1))
+        with Workers(_threads(h, w)) as workers:
+            alike = likeness(frame, colour, parameters.expansion_radius, parameters.expansion_threshold, workers)
+        return cls(frame, image.copy(), colour, alike, integrals, samples)
+
+
+def _threads(h: int, w: int) -> int:
+    """For one image."""
+    return thread_count() if h * w >= _WORTH_THREADS else 1
 
 
 def _margin(parameters: Shared) -> int:
@@ -118,13 +130,35 @@ def _margin(parameters: Shared) -> int:
 
 
 class _Workspace:
-    """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic."""
+    """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic.
+
+    They are the process's, not an image's: hundreds of prepared images would else hold as many.
+    """
+
+    _idle: ClassVar[deque["_Workspace"]] = deque(maxlen=8)  # the oldest goes when a ninth comes
+
+    @classmethod
+    def take(cls, frame: Frame, parameters: Shared) -> "_Workspace":
+        """An idle one of this size, or a new one."""
+        for _ in range(len(cls._idle)):
+            with suppress(IndexError):  # another thread has taken the last
+                workspace = cls._idle.pop()
+                if workspace.size == (frame, parameters.rays):
+                    return workspace
+                cls._idle.appendleft(workspace)
+        return cls(frame, parameters)
+
+    def give_back(self) -> None:
+        """Leave it to the next solve. To be called only when one has ended well."""
+        self._idle.append(self)
 
     def __init__(self, frame: Frame, parameters: Shared) -> None:
+        self.size = frame, parameters.rays
         self.met = met_memory(frame, parameters.rays)
         self.offers = offer_arrays(frame)
         self.refined = frame.full(8, 0)
         self.terms = frame.full(12, 0)
+        self.far = frame.full(1, 1)[0]
 
 
 class PreparedShared:
@@ -132,7 +166,6 @@ class PreparedShared:
 
     def __init__(self, parameters: Shared, planes: _Planes) -> None:
         self._parameters, self._planes = parameters, planes
-        self._idle: deque[_Workspace] = deque()  # as many as ever solved at once
 
     def __reduce__(self) -> tuple[type["PreparedShared"], tuple[Shared, _Planes]]:
         return PreparedShared, (self._parameters, self._planes)
@@ -144,8 +177,7 @@ class PreparedShared:
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
-        h, w = self.shape
-        return self._solve_with(thread_count() if h * w >= _WORTH_THREADS else 1, label_map)
+        return self._solve_with(_threads(*self.shape), label_map)
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`: threads take whole label maps rather than rows of one."""
@@ -162,13 +194,10 @@ class PreparedShared:
         return alphas
 
     def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
-        try:
-            workspace = self._idle.pop()
-        except IndexError:
-            workspace = _Workspace(self._planes.frame, self._parameters)
+        workspace = _Workspace.take(self._planes.frame, self._parameters)
         method = partial(_solve, self._parameters, self._planes, workspace, threads)
         matte = PreparedClassical(self.shape, method).solve(label_map)
-        self._idle.append(workspace)
+        workspace.give_back()
         return matte
 
 
@@ -180,15 +209,17 @@ def _solve(
     label_map: LabelMap,
     previous: Matte | None,
 ) -> Matte:
-    p, frame, colour = parameters, planes.frame, planes.colour
-    offers, refined, terms = workspace.offers, workspace.refined, workspace.terms
+    p, frame, image, colour = parameters, planes.frame, planes.image, planes.colour
+    offers, refined, terms, far = workspace.offers, workspace.refined, workspace.terms, workspace.far
     with Workers(threads) as workers:
-        known = expand(frame, colour, label_map, p.expansion_radius, p.expansion_threshold, workers)
+        known = expand(frame, planes.alike, label_map, workers)
         met = cast_rays(frame, planes.integrals, known, workspace.met, workers)
         gather(frame, colour, planes.samples, known, met, offers, workers)
-        refine(frame, colour, known, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
+        far_from_unknown(frame, known, p.smoothing_neighbours, far)
+        refine(frame, colour, known, far, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
         withdraw(frame, met, offers)
-        return smooth(frame, colour, known, refined, p.smoothing_neighbours, p.confidence_decay, terms, workers)
+        sizes = p.smoothing_neighbours, p.confidence_decay
+        return smooth(frame, image, colour, known, far, refined, *sizes, terms, workers)
 
 
 def _structure_tensor(image: Image) -> NDArray[np.float32]:

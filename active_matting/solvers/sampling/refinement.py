@@ -30,17 +30,21 @@ def refine(
     frame: Frame,
     colour: Planes,
     known: Plane,
+    far: Plane,
     offers: Offers,
     neighbours: int,
     decay: float,
     refined: Planes,
     workers: Workers,
 ) -> None:
-    """Fill 8 planes with foreground, background, alpha and confidence from the neighbours' best three pairs."""
+    """Fill 8 planes with foreground, background, alpha and confidence from the neighbours' best three pairs.
+
+    far: not 0 where pixels, known ones, are so far from unknown ones that nobody asks for them: they are left out.
+    """
     offsets = chessboard_offsets(neighbours)
     shifts = offsets[:, 0] * frame.pitch + offsets[:, 1]
     buffer = run_buffer(frame.w)
-    given = colour, known, *offers, shifts
+    given = colour, known, far, *offers, shifts
     workers.over(_refine_rows, frame.h, frame.place, given, np.float32(decay), buffer, refined)
 
 
@@ -48,7 +52,7 @@ def refine(
 def _refine_rows(
     rows: tuple[int, int], place: tuple[int, int, int, int], given: Arrays, decay: float, width: int, refined: Array
 ) -> None:
-    colour, known, pairs, lines, shifts = given
+    colour, known, far, pairs, lines, shifts = given
     _, w, first, pitch = place
     costs = np.empty((2, width), dtype=np.float32)
     keys = np.empty((3, width), dtype=np.int32)
@@ -56,7 +60,10 @@ def _refine_rows(
     scratch = np.empty((3, width), dtype=np.float32)
     for y in range(rows[0], rows[1]):
         row = first + y * pitch
-        _copy_known(row, w, colour, known, refined)
+        start, stop, _ = next_run(far, row, 0, w)
+        while start < w:
+            _copy_known(row + start, stop - start, colour, known, refined)
+            start, stop, _ = next_run(far, row, stop, w)
         start, stop, n = next_run(known, row, 0, w)
         while start < w:
             at = row + start
@@ -67,14 +74,14 @@ def _refine_rows(
 
 
 @njit(cache=True, nogil=True)
-def _copy_known(row: int, w: int, colour: Array, known: Array, refined: Array) -> None:
-    label = known[row : row + w]
+def _copy_known(at: int, n: int, colour: Array, known: Array, refined: Array) -> None:
+    label = known[at : at + n]
     for c in range(8):
-        source, target = colour[c % 3, row : row + w], refined[c, row : row + w]
+        source, target = colour[c % 3, at : at + n], refined[c, at : at + n]
         if c < 6:
             target[:] = source
         elif c == 6:
-            for x in range(w):
+            for x in range(n):
                 target[x] = max(label[x], np.float32(0))
         else:
             target[:] = 1

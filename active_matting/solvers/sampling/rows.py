@@ -29,7 +29,7 @@ Arrays: TypeAlias = tuple[Array, ...]
 
 _LANES = 16  # runs are multiples of it: no remainder is left for slower code
 _LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
-_GAP = 32  # pixels that need no work but are cheaper to take along than to part a run
+_GAP = 16  # pixels that need no work but are cheaper to take along than to part a run
 _CHUNK = 16  # rows a thread takes at once
 
 
@@ -103,6 +103,12 @@ class Workers:
 
 
 @njit(cache=True, nogil=True)
+def whole_vectors(n: int) -> int:
+    """So many pixels, rounded up."""
+    return (n + _LANES - 1) // _LANES * _LANES
+
+
+@njit(cache=True, nogil=True)
 def next_run(todo: Array, row: int, x: int, w: int) -> tuple[int, int, int]:
     """The next run of pixels, from `x` on, of the row that begins at index `row`, in which `todo` is 0.
 
@@ -118,7 +124,7 @@ def next_run(todo: Array, row: int, x: int, w: int) -> tuple[int, int, int]:
             last = column
         elif column - last >= _GAP:
             break
-    return x, last + 1, (last + _LANES - x) // _LANES * _LANES
+    return x, last + 1, whole_vectors(last + 1 - x)
 
 
 def run_buffer(n: int) -> int:
