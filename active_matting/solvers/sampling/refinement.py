@@ -22,6 +22,7 @@ from active_matting.solvers.sampling.rows import (
 _Number: TypeAlias = np.float32
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
+_SHORT = 16  # pixels: in runs as short as this, starting so many loops costs more than taking pixels one by one
 _NO_KEY = np.int32(0x7F7FFFFF)  # above every cost that can occur
 _NO_PAIR = np.int32(0x50000000)  # a cost that only pixels without a pair have
 
@@ -54,7 +55,7 @@ def _refine_rows(
 ) -> None:
     colour, known, far, pairs, lines, shifts = given
     _, w, first, pitch = place
-    costs = np.empty((2, width), dtype=np.float32)
+    costs = np.empty((2, max(width, len(shifts))), dtype=np.float32)
     keys = np.empty((3, width), dtype=np.int32)
     mean = np.empty((8, width), dtype=np.float32)
     scratch = np.empty((3, width), dtype=np.float32)
@@ -67,7 +68,12 @@ def _refine_rows(
         start, stop, n = next_run(known, row, 0, w)
         while start < w:
             at = row + start
-            _best_three(at, n, colour, lines, shifts, costs, keys)
+            if n <= _SHORT:
+                for x in range(start, stop):
+                    if known[row + x] == 0:
+                        _best_three_of_one(row + x, colour, lines, shifts, costs.view(np.int32), keys[:, x - start])
+            else:
+                _best_three(at, n, colour, lines, shifts, costs, keys)
             _average_pairs(at, stop - start, known, keys, pairs, shifts, mean)
             _refine_run(at, stop - start, colour, known, mean, decay, scratch, refined)
             start, stop, n = next_run(known, row, stop, w)
@@ -99,6 +105,31 @@ def _best_three(at: int, n: int, colour: Array, lines: Array, shifts: Array, cos
             _insert_two(k, n, costs.view(np.int32), keys)
         else:
             _insert_one(k, n, costs.view(np.int32), keys)
+
+
+@njit(cache=True, nogil=True)
+def _best_three_of_one(at: int, colour: Array, lines: Array, shifts: Array, bits: Array, keys: Array) -> None:
+    # The same for one pixel.
+    costs = bits.view(np.float32)
+    r, g, b = colour[0, at], colour[1, at], colour[2, at]
+    for k in range(len(shifts)):
+        to = at + shifts[k]
+        cr, cg, cb = r - lines[0, to], g - lines[1, to], b - lines[2, to]
+        dr, dg, db = lines[3, to], lines[4, to], lines[5, to]
+        alpha = (cr * dr + cg * dg + cb * db) * lines[6, to]
+        alpha = min(max(alpha, np.float32(0)), np.float32(1))
+        cr, cg, cb = cr - alpha * dr, cg - alpha * dg, cb - alpha * db
+        costs[0, k] = cr * cr + cg * cg + cb * cb
+    one = two = three = _NO_KEY
+    for k in range(len(shifts)):
+        key = (bits[0, k] & np.int32(-256)) | np.int32(k)
+        if key < three:
+            middle = max(one, key)
+            one = min(one, key)
+            worst = max(two, middle)
+            two = min(two, middle)
+            three = min(three, worst)
+    keys[0], keys[1], keys[2] = one, two, three
 
 
 @njit(cache=True, nogil=True)

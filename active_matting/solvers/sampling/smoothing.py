@@ -20,6 +20,7 @@ from active_matting.solvers.sampling.rows import (
 from active_matting.types import Image
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
+_SHORT = 48  # pixels: in runs as short as this, starting so many loops costs more than taking pixels one by one
 
 
 def window_radius(neighbours: int) -> int:
@@ -134,11 +135,16 @@ def _smooth_rows(
         start, stop, n = next_run(known, row, 0, w)
         while start < w:
             at = row + start
-            _sum_by_difference(at, n, refined[6], terms, shifts, gauss, weights, sums)
-            for c in range(4):
-                _sum_window(at, n, pitch, terms[8 + c], flat, column, sums[8 + c])
-            for kind in range(2):
-                _sum_window(at, n, pitch, terms[4 * kind], line, column, sums[12 + kind])
+            if n <= _SHORT:
+                for x in range(start, stop):
+                    if known[row + x] == 0:
+                        _sum_one(row + x, pitch, refined[6], terms, disc, sums[:, x - start])
+            else:
+                _sum_by_difference(at, n, refined[6], terms, shifts, gauss, weights, sums)
+                for c in range(4):
+                    _sum_window(at, n, pitch, terms[8 + c], flat, column, sums[8 + c])
+                for kind in range(2):
+                    _sum_window(at, n, pitch, terms[4 * kind], line, column, sums[12 + kind])
             _finish(at, n, colour, refined, sums, decay, scratch)
             _store(y, start, at, stop - start, known, scratch, sums, matte)
             start, stop, n = next_run(known, row, stop, w)
@@ -172,6 +178,40 @@ def _sum_by_difference(
                 weight[x] = g * abs(here[x] - there[x])
         for c in range(8):
             _add_four(sums[c, :n], terms[c], q, weights)
+
+
+@njit(cache=True, nogil=True)
+def _sum_one(at: int, pitch: int, alpha: Array, terms: Array, disc: Arrays, sums: Array) -> None:
+    # All sums of one pixel.
+    shifts, gauss, line = disc
+    fa, fr, fg, fb = terms[0, at], terms[1, at], terms[2, at], terms[3, at]
+    ba, br, bg, bb = terms[4, at], terms[5, at], terms[6, at], terms[7, at]
+    for k in range(1, len(shifts)):
+        q = at + shifts[k]
+        weight = gauss[k] * abs(alpha[at] - alpha[q])
+        fa, fr, fg, fb = (
+            fa + weight * terms[0, q],
+            fr + weight * terms[1, q],
+            fg + weight * terms[2, q],
+            fb + weight * terms[3, q],
+        )
+        ba, br, bg, bb = (
+            ba + weight * terms[4, q],
+            br + weight * terms[5, q],
+            bg + weight * terms[6, q],
+            bb + weight * terms[7, q],
+        )
+    sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7] = fa, fr, fg, fb, ba, br, bg, bb
+    sums[8:] = 0
+    radius = len(line) // 2
+    for dx in range(len(line)):
+        mixed = apart = told = one = f_sure = b_sure = np.float32(0)
+        for dy in range(len(line)):
+            q = at + (dy - radius) * pitch + dx - radius
+            mixed, apart, told, one = mixed + terms[8, q], apart + terms[9, q], told + terms[10, q], one + terms[11, q]
+            f_sure, b_sure = f_sure + line[dy] * terms[0, q], b_sure + line[dy] * terms[4, q]
+        sums[8], sums[9], sums[10], sums[11] = sums[8] + mixed, sums[9] + apart, sums[10] + told, sums[11] + one
+        sums[12], sums[13] = sums[12] + line[dx] * f_sure, sums[13] + line[dx] * b_sure
 
 
 @njit(cache=True, nogil=True)
