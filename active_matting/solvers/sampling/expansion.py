@@ -43,12 +43,12 @@ def expand(frame: Frame, alike: Likeness, label_map: LabelMap, workers: Workers)
     known: Plane = frame.full(1, 0)[0]
     inside = frame.inside(known)
     np.copyto(inside, label_map)
-    inside[label_map == Label.TRANSITION] = 0
+    np.copyto(inside, 0, where=label_map == Label.TRANSITION)
     if alike.radius < 1:
         return known
     side = 2 * alike.radius + 1
     near = cv2.dilate((inside != 0).astype(np.uint8), np.ones((side, side), dtype=np.uint8))
-    near[label_map != Label.UNLABELLED] = 0
+    np.copyto(near, 0, where=label_map != Label.UNLABELLED)
     offsets = _offsets(alike.radius)
     shifts = offsets[:, 0] * frame.pitch + offsets[:, 1]
     expanded: Plane = known.copy()
@@ -104,13 +104,13 @@ def _expand_rows(
 
 
 @njit(cache=True, nogil=True)
-def _nearest_label(at: int, words: Array, shifts: Array, known: Array) -> np.float32:
+def _nearest_label(at: int, words: Array, shifts: Array, known: Array) -> float:
     for i in range(len(words)):
         word = np.int64(words[i])
         while word != 0:
             lowest = word & -word
             label = known[at + shifts[i * _BITS + _BIT_OF[(lowest * _DE_BRUIJN & 0xFFFFFFFF) >> 27]]]
             if label != 0:
-                return label
+                return float(label)
             word ^= lowest
-    return np.float32(0)
+    return 0.0

@@ -11,6 +11,7 @@ from active_matting.solvers.sampling.rows import Array
 
 _EVERY = 2  # the integrals of every second row are kept: between memory and time
 
+
 @dataclass(frozen=True)
 class Integrals:
     """The path integral of ‖∇I · d‖² along all rays of an image; the energy of a way is a difference of two.
@@ -93,7 +94,7 @@ def integrals_of(
     columns: Array,
     values: Array,
 ) -> None:
-    """Fill `values` with integrals from row 0 to pixels of row y: to before them if the ray points down, else to behind.
+    """Fill `values` with integrals from row 0 to pixels of row y: to before them if the ray points down, else behind.
 
     sums: of the direction's lines (⌈h / 2⌉, w); tensor: `(h * w, 3)`; strides: of rows and columns in it.
     """

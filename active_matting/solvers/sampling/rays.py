@@ -42,7 +42,8 @@ def cast_rays(frame: Frame, integrals: Integrals, known: Plane, memory: Memory, 
     labels = frame.inside(known).astype(np.int8)
     pixels, begins = _unknown(labels, tile, memory[0])
     n = len(pixels)
-    hits, energies = (a[: rays * 2 * n].reshape(rays, 2, n) for a in memory[1:])
+    hits = memory[1][: rays * 2 * n].reshape(rays, 2, n)
+    energies = memory[2][: rays * 2 * n].reshape(rays, 2, n)
 
     # Rays that run along x rather than y are rays along y of the transposed image.
     edges = _edges(labels)
@@ -53,7 +54,7 @@ def cast_rays(frame: Frame, integrals: Integrals, known: Plane, memory: Memory, 
     for is_steep, sums, strides, given in frames:
         blocks = np.flatnonzero(table[:, 0] == is_steep)
         blocks = blocks[np.argsort(table[blocks, 3], kind="stable")]  # opposite ones in turn: they share integrals
-        planes = table, blocks, sums, tensor
+        planes = table, blocks, sums, tensor, labels.ravel()
         workers.over(_cast, len(blocks), planes, given, tile, strides, hits, energies, chunk=_TOGETHER)
     return Met(pixels, hits, energies)
 
@@ -175,7 +176,7 @@ def _cast(
     hits: Array,
     energies: Array,
 ) -> None:
-    (table, blocks, sums, tensor), (numbers, slots, begins, edges, edge_begins) = planes, given
+    (table, blocks, sums, tensor, labels), (numbers, slots, begins, edges, edge_begins) = planes, given
     h, w = len(begins), sums.shape[2]
     # Which pixel each line met last, and the integral there; lines lie by their place in a tile, so that those of the
     # pixels that look in one direction are neighbours.
@@ -191,24 +192,39 @@ def _cast(
         for k in range(h):  # coming from where the rays point to
             y = h - 1 - k if sign > 0 else k
             start = h - int(np.floor(y * direction[2] + 0.5))
-            begin, end = edge_begins[y, 0], edge_begins[y, 2]
-            if begin < end:
-                integrals_of(direction, its_sums, tensor, strides, y, edges[begin:end], here)
+            # Where a line goes on in pixels of the same label, a later one is met instead.
+            after = y - int(sign)
+            shift = int(np.floor(after * direction[2] + 0.5)) + start - h
             for kind in range(2):
-                for e in range(edge_begins[y, kind], edge_begins[y, kind + 1]):
-                    line = places[start + edges[e]]
-                    met[kind, line], there[kind, line] = y * strides[0] + edges[e] * strides[1], here[e - begin]
+                n = 0
+                for x in edges[edge_begins[y, kind] : edge_begins[y, kind + 1] if 0 <= after < h else 0]:
+                    columns[n] = x  # overwritten unless it is one
+                    n += 0 <= x + shift < w and labels[after * strides[0] + (x + shift) * strides[1]] != 1 - 2 * kind
+                if n > 0:
+                    integrals_of(direction, its_sums, tensor, strides, y, columns[:n], here)
+                for j in range(n):
+                    line = places[start + columns[j]]
+                    met[kind, line], there[kind, line] = y * strides[0] + columns[j] * strides[1], here[j]
 
             # Only the pixels with one place in their tile look in a direction.
             begin, end = begins[y, tile_x], begins[y, tile_x + 1]
             if y % tile == tile_y and begin < end:
                 for j in range(begin, end):
                     columns[j - begin] = slots[j] * tile + tile_x
-                integrals_of(direction, its_sums, tensor, strides, y, columns[: end - begin], here)
                 at = places[start + tile_x]
+                if _count_met(slots[begin:end], met[:, at:]) > 0:
+                    integrals_of(direction, its_sums, tensor, strides, y, columns[: end - begin], here)
                 for kind in range(2):
                     lines, out = (met[kind, at:], there[kind, at:]), (hits[ray, kind], energies[ray, kind])
                     _look(numbers[begin:end], slots[begin:end], lines, here, sign, out)
+
+
+@njit(cache=True, nogil=True)
+def _count_met(slots: Array, met: Array) -> int:
+    count = 0
+    for slot in slots:
+        count += (met[0, slot] >= 0) | (met[1, slot] >= 0)
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -223,7 +239,8 @@ def _look(
     (met, there), (hits, energies) = lines, found
     for j in range(len(numbers)):
         hits[numbers[j]] = met[slots[j]]
-        energies[numbers[j]] = max(sign * (there[slots[j]] - here[j]), np.float32(0))
+        if met[slots[j]] >= 0:
+            energies[numbers[j]] = max(sign * (there[slots[j]] - here[j]), np.float32(0))
 
 
 @njit(cache=True, nogil=True)
@@ -233,5 +250,3 @@ def _places(n: int, tile: int) -> Array:
     for i in range(n):
         places[i] = i % tile * each + i // tile
     return places
-
-

@@ -80,8 +80,8 @@ class Workers:
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._others = threads - 1  # beside the caller's own
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +97,15 @@ class Workers:
         if self._pool is None or count <= chunk:
             kernel((0, count), *arguments)
             return
-        chunks = pairwise([*range(0, count, chunk), count])
-        for future in [self._pool.submit(kernel, rows, *arguments) for rows in chunks]:
+        chunks = iter(list(pairwise([*range(0, count, chunk), count])))
+
+        def work() -> None:
+            for rows in chunks:  # each thread takes the next that nobody has taken
+                kernel(rows, *arguments)
+
+        futures = [self._pool.submit(work) for _ in range(self._others)]
+        work()
+        for future in futures:
             future.result()
 
 
