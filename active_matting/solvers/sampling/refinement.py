@@ -7,6 +7,7 @@ import numpy as np
 from active_matting.compiled import njit
 from active_matting.solvers.sampling.gathering import Offers
 from active_matting.solvers.sampling.rows import (
+    LANES,
     Array,
     Arrays,
     Frame,
@@ -22,7 +23,7 @@ from active_matting.solvers.sampling.rows import (
 _Number: TypeAlias = np.float32
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
-_SHORT = 16  # pixels: in runs as short as this, starting so many loops costs more than taking pixels one by one
+_SHORT = 32  # pixels: in runs as short as this, starting loops of any length costs more than their work
 _NO_KEY = np.int32(0x7F7FFFFF)  # above every cost that can occur
 _NO_PAIR = np.int32(0x50000000)  # a cost that only pixels without a pair have
 
@@ -55,7 +56,7 @@ def _refine_rows(
 ) -> None:
     colour, known, far, pairs, lines, shifts = given
     _, w, first, pitch = place
-    costs = np.empty((2, max(width, len(shifts))), dtype=np.float32)
+    costs = np.empty((2, width), dtype=np.float32)
     keys = np.empty((3, width), dtype=np.int32)
     mean = np.empty((8, width), dtype=np.float32)
     scratch = np.empty((3, width), dtype=np.float32)
@@ -69,9 +70,8 @@ def _refine_rows(
         while start < w:
             at = row + start
             if n <= _SHORT:
-                for x in range(start, stop):
-                    if known[row + x] == 0:
-                        _best_three_of_one(row + x, colour, lines, shifts, costs.view(np.int32), keys[:, x - start])
+                for x in range(0, n, LANES):
+                    _best_three_of_vector(at, x, colour, lines, shifts, costs, keys)
             else:
                 _best_three(at, n, colour, lines, shifts, costs, keys)
             _average_pairs(at, stop - start, known, keys, pairs, shifts, mean)
@@ -108,28 +108,34 @@ def _best_three(at: int, n: int, colour: Array, lines: Array, shifts: Array, cos
 
 
 @njit(cache=True, nogil=True)
-def _best_three_of_one(at: int, colour: Array, lines: Array, shifts: Array, bits: Array, keys: Array) -> None:
-    # The same for one pixel.
-    costs = bits.view(np.float32)
-    r, g, b = colour[0, at], colour[1, at], colour[2, at]
+def _best_three_of_vector(
+    at: int, lane: int, colour: Array, lines: Array, shifts: Array, costs: Array, keys: Array
+) -> None:
+    # The same for `LANES` pixels of a run: loops of a constant length start sooner.
+    at += lane
+    cost, bits = costs[0], costs.view(np.int32)[0]
+    r, g, b = colour[0, at : at + LANES], colour[1, at : at + LANES], colour[2, at : at + LANES]
+    first, second, third = keys[0, lane : lane + LANES], keys[1, lane : lane + LANES], keys[2, lane : lane + LANES]
+    for x in range(LANES):
+        first[x] = second[x] = third[x] = _NO_KEY
     for k in range(len(shifts)):
         to = at + shifts[k]
-        cr, cg, cb = r - lines[0, to], g - lines[1, to], b - lines[2, to]
-        dr, dg, db = lines[3, to], lines[4, to], lines[5, to]
-        alpha = (cr * dr + cg * dg + cb * db) * lines[6, to]
-        alpha = min(max(alpha, np.float32(0)), np.float32(1))
-        cr, cg, cb = cr - alpha * dr, cg - alpha * dg, cb - alpha * db
-        costs[0, k] = cr * cr + cg * cg + cb * cb
-    one = two = three = _NO_KEY
-    for k in range(len(shifts)):
-        key = (bits[0, k] & np.int32(-256)) | np.int32(k)
-        if key < three:
-            middle = max(one, key)
-            one = min(one, key)
-            worst = max(two, middle)
-            two = min(two, middle)
-            three = min(three, worst)
-    keys[0], keys[1], keys[2] = one, two, three
+        br, bg, bb = lines[0, to : to + LANES], lines[1, to : to + LANES], lines[2, to : to + LANES]
+        dr, dg, db = lines[3, to : to + LANES], lines[4, to : to + LANES], lines[5, to : to + LANES]
+        inverse = lines[6, to : to + LANES]
+        for x in range(LANES):
+            cr, cg, cb = r[x] - br[x], g[x] - bg[x], b[x] - bb[x]
+            alpha = (cr * dr[x] + cg * dg[x] + cb * db[x]) * inverse[x]
+            alpha = min(max(alpha, np.float32(0)), np.float32(1))
+            cr, cg, cb = cr - alpha * dr[x], cg - alpha * dg[x], cb - alpha * db[x]
+            cost[x] = cr * cr + cg * cg + cb * cb
+        for x in range(LANES):
+            key = (bits[x] & np.int32(-256)) | np.int32(k)
+            middle = max(first[x], key)
+            first[x] = min(first[x], key)
+            worst = max(second[x], middle)
+            second[x] = min(second[x], middle)
+            third[x] = min(third[x], worst)
 
 
 @njit(cache=True, nogil=True)

@@ -27,7 +27,7 @@ Array: TypeAlias = NDArray[Any]
 
 Arrays: TypeAlias = tuple[Array, ...]
 
-_LANES = 16  # runs are multiples of it: no remainder is left for slower code
+LANES = 16  # runs are multiples of it: no remainder is left for slower code
 _LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
 _GAP = 16  # pixels that need no work but are cheaper to take along than to part a run
 _CHUNK = 16  # rows a thread takes at once
@@ -44,7 +44,7 @@ class Frame:
     @property
     def pitch(self) -> int:
         """From one row to the next; behind the right margin is room for a run rounded up."""
-        return (self.w + 2 * self.margin + 2 * _LANES - 1) // _LANES * _LANES
+        return (self.w + 2 * self.margin + 2 * LANES - 1) // LANES * LANES
 
     @property
     def size(self) -> int:
@@ -112,7 +112,7 @@ class Workers:
 @njit(cache=True, nogil=True)
 def whole_vectors(n: int) -> int:
     """So many pixels, rounded up."""
-    return (n + _LANES - 1) // _LANES * _LANES
+    return (n + LANES - 1) // LANES * LANES
 
 
 @njit(cache=True, nogil=True)
@@ -136,7 +136,7 @@ def next_run(todo: Array, row: int, x: int, w: int) -> tuple[int, int, int]:
 
 def run_buffer(n: int) -> int:
     """How long a buffer for runs of an image `n` pixels wide must be."""
-    return (min(n, _LONGEST) + _LANES - 1) // _LANES * _LANES
+    return (min(n, _LONGEST) + LANES - 1) // LANES * LANES
 
 
 @cache
