@@ -29,7 +29,7 @@ Arrays: TypeAlias = tuple[Array, ...]
 
 LANES = 16  # runs are multiples of it: no remainder is left for slower code
 _LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
-_GAP = 16  # pixels that need no work but are cheaper to take along than to part a run
+_GAP = 32  # pixels that need no work but are cheaper to take along than to part a run
 _CHUNK = 16  # rows a thread takes at once
 
 
