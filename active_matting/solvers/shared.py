@@ -16,8 +16,7 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
 from active_matting.solvers.sampling.expansion import Likeness, expand, likeness
 from active_matting.solvers.sampling.gathering import gather, offer_arrays, withdraw
-from active_matting.solvers.sampling.integrals import Integrals, integrate
-from active_matting.solvers.sampling.rays import cast_rays, met_memory
+from active_matting.solvers.sampling.rays import StructureTensor, cast_rays, met_memory
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import (
     Frame,
@@ -95,8 +94,7 @@ class _Planes:
     colour: Planes
     """In the frame."""
     alike: Likeness
-    integrals: Integrals
-    """Along all rays."""
+    tensor: StructureTensor
     samples: NDArray[np.float32]
     """(h * w, 6): colour, variance, y, x."""
 
@@ -107,11 +105,10 @@ class _Planes:
         y, x = np.indices((h, w), dtype=np.float32)
         variance = np.float32(parameters.variance_factor) * _colour_variance(image)
         samples = np.dstack([image, variance, y, x]).reshape(h * w, 6)
-        integrals = integrate(_structure_tensor(image), parameters.rays, parameters.tile)
         colour = frame.pad(image.transpose(2, 0, 1))
         with Workers(_threads(h, w)) as workers:
             alike = likeness(frame, colour, parameters.expansion_radius, parameters.expansion_threshold, workers)
-        return cls(frame, image.copy(), colour, alike, integrals, samples)
+        return cls(frame, image.copy(), colour, alike, _structure_tensor(image), samples)
 
 
 def _threads(h: int, w: int) -> int:
@@ -213,7 +210,7 @@ def _solve(
     offers, refined, terms, far = workspace.offers, workspace.refined, workspace.terms, workspace.far
     with Workers(threads) as workers:
         known = expand(frame, planes.alike, label_map, workers)
-        met = cast_rays(frame, planes.integrals, known, workspace.met, workers)
+        met = cast_rays(frame, planes.tensor, p.tile, known, workspace.met, workers)
         gather(frame, colour, planes.samples, known, met, offers, workers)
         far_from_unknown(frame, known, p.smoothing_neighbours, far)
         refine(frame, colour, known, far, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
@@ -222,10 +219,11 @@ def _solve(
         return smooth(frame, image, colour, known, far, refined, *sizes, terms, workers)
 
 
-def _structure_tensor(image: Image) -> NDArray[np.float32]:
-    """Σ over channels of I_y², I_y I_x, I_x²: (H, W, 3). A direction d has ‖∇I · d‖² = dᵀ T d."""
+def _structure_tensor(image: Image) -> StructureTensor:
+    # A direction d has ‖∇I · d‖² = dᵀ T d.
     y, x = (np.gradient(image, axis=i) if image.shape[i] > 1 else np.zeros_like(image) for i in (0, 1))
-    return np.dstack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
+    tensor = np.stack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
+    return tensor, np.ascontiguousarray(tensor[::-1].transpose(0, 2, 1))
 
 
 def _colour_variance(image: Image) -> NDArray[np.float32]:

@@ -1,16 +1,16 @@
 """Shared sampling's second stage: rays from each unknown pixel look for labelled ones."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.integrals import Integrals, directions, integrals_of
 from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Workers
 
-_TOGETHER = 8  # directions that a thread takes at once
+_TOGETHER = 8  # directions that share one pass over the image
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Met:
     """(rays, 2, n): the path integral of ‖∇I · d‖² on the way there [E_p]; undefined where nothing was hit."""
 
 
+StructureTensor: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""(3, h, w): Σ over channels of I_y², I_y I_x, I_x², in this order; and of the transposed image, (3, w, h): likewise of
+its rows and columns."""
+
 Memory: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 
 
@@ -35,10 +39,13 @@ def met_memory(frame: Frame, rays: int) -> Memory:
     return np.empty(n + 1, dtype=np.int64), np.empty(count, dtype=np.int32), np.empty(count, dtype=np.float32)
 
 
-def cast_rays(frame: Frame, integrals: Integrals, known: Plane, memory: Memory, workers: Workers) -> Met:
-    """Find the first foreground and background pixel on each unknown pixel's rays, and the energy of the way there."""
+def cast_rays(frame: Frame, tensor: StructureTensor, tile: int, known: Plane, memory: Memory, workers: Workers) -> Met:
+    """Find the first foreground and background pixel on each unknown pixel's rays, and the energy of the way there.
+
+    tile: the `tile`² pixels of a tile turn their rays by different angles. memory: of `met_memory`.
+    """
     h, w = frame.h, frame.w
-    rays, tile, tensor = integrals.rays, integrals.tile, integrals.tensor.reshape(h * w, 3)
+    rays = len(memory[1]) // (2 * h * w)
     labels = frame.inside(known).astype(np.int8)
     pixels, begins = _unknown(labels, tile, memory[0])
     n = len(pixels)
@@ -47,16 +54,39 @@ def cast_rays(frame: Frame, integrals: Integrals, known: Plane, memory: Memory, 
 
     # Rays that run along x rather than y are rays along y of the transposed image.
     edges = _edges(labels)
-    upright = np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins, *edges
-    turned = *_turned_pixels(h, w, tile, pixels), *_turned_edges(w, *edges)
-    table = directions(rays, tile)
-    frames = (True, integrals.steep, (w, 1), upright), (False, integrals.flat, (1, w), turned)
-    for is_steep, sums, strides, given in frames:
-        blocks = np.flatnonzero(table[:, 0] == is_steep)
-        blocks = blocks[np.argsort(table[blocks, 3], kind="stable")]  # opposite ones in turn: they share integrals
-        planes = table, blocks, sums, tensor, labels.ravel()
-        workers.over(_cast, len(blocks), planes, given, tile, strides, hits, energies, chunk=_TOGETHER)
+    upright = tensor[0], np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins, *edges
+    turned = tensor[1], *_turned_pixels(h, w, tile, pixels), *_turned_edges(w, *edges)
+    table, parts = _directions(rays, tile)
+    workers.over(_cast, len(parts), parts, table, tile, upright, turned, hits, energies, chunk=1)
     return Met(pixels, hits, energies)
+
+
+@cache
+def _directions(rays: int, tile: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A table of all rays' directions, (rays · tile², 9), and its parts, whose rows are swept together, from-to.
+
+    Columns: `ray * tile² + phase`, phase being the place in a tile of the pixels that look that way; whether it is
+    steep; the sign of its step from row to row; its slope; what the structure tensor's planes contribute to the energy
+    of a step; row and column of the place in a tile. If it is not steep, rows and columns are the transposed image's.
+    """
+    block = np.arange(rays * tile**2)
+    phase = block % tile**2
+    angle = 2 * np.pi * (block // tile**2 + (phase + 0.5) / tile**2) / rays
+    dy, dx = np.sin(angle), np.cos(angle)
+    is_steep = abs(dy) >= abs(dx)
+    major, minor = np.where(is_steep, dy, dx), np.where(is_steep, dx, dy)
+    weights = np.stack([major * major, 2 * major * minor, minor * minor], axis=1) / abs(major)[:, None]
+    y, x = phase // tile, phase % tile
+    y, x = np.where(is_steep, y, x), np.where(is_steep, x, y)
+    table = np.column_stack([block, is_steep, np.sign(major), minor / major, weights, y, x])
+    kind = 2 * is_steep + (major > 0)
+    order = np.argsort(kind, kind="stable")
+    parts = [(part[0], part[-1] + 1) for k in range(4) for part in _split(np.flatnonzero(kind[order] == k))]
+    return table[order], np.array(parts)
+
+
+def _split(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[i : i + _TOGETHER] for i in range(0, len(rows), _TOGETHER)]
 
 
 @njit(cache=True, nogil=True)
@@ -169,84 +199,70 @@ def _turned_edges(w: int, columns: Array, begins: Array) -> tuple[Array, Array]:
 @njit(cache=True, nogil=True)
 def _cast(
     items: tuple[int, int],
-    planes: Arrays,
-    given: Arrays,
+    parts: Array,
+    table: Array,
     tile: int,
-    strides: tuple[int, int],
+    upright: Arrays,
+    turned: Arrays,
     hits: Array,
     energies: Array,
 ) -> None:
-    (table, blocks, sums, tensor, labels), (numbers, slots, begins, edges, edge_begins) = planes, given
-    h, w = len(begins), sums.shape[2]
-    # Which pixel each line met last, and the integral there; lines lie by their place in a tile, so that those of the
-    # pixels that look in one direction are neighbours.
-    places = _places(w + 2 * h, tile)
-    met = np.empty((2, len(places) + tile * tile), dtype=np.int32)
-    there = np.zeros(met.shape, dtype=np.float32)
-    columns, here = np.empty(w, dtype=np.int32), np.empty(w, dtype=np.float32)
-    for i in range(items[0], items[1]):
-        direction = table[blocks[i]]
-        its_sums, ray = sums[int(direction[3])], blocks[i] // (tile * tile)
-        sign, tile_y, tile_x = np.float32(direction[1]), int(direction[7]), int(direction[8])
-        met[:] = -1
-        for k in range(h):  # coming from where the rays point to
-            y = h - 1 - k if sign > 0 else k
-            start = h - int(np.floor(y * direction[2] + 0.5))
-            # Where a line goes on in pixels of the same label, a later one is met instead.
-            after = y - int(sign)
-            shift = int(np.floor(after * direction[2] + 0.5)) + start - h
-            for kind in range(2):
-                n = 0
-                for x in edges[edge_begins[y, kind] : edge_begins[y, kind + 1] if 0 <= after < h else 0]:
-                    columns[n] = x  # overwritten unless it is one
-                    n += 0 <= x + shift < w and labels[after * strides[0] + (x + shift) * strides[1]] != 1 - 2 * kind
-                if n > 0:
-                    integrals_of(direction, its_sums, tensor, strides, y, columns[:n], here)
-                for j in range(n):
-                    line = places[start + columns[j]]
-                    met[kind, line], there[kind, line] = y * strides[0] + columns[j] * strides[1], here[j]
-
-            # Only the pixels with one place in their tile look in a direction.
-            begin, end = begins[y, tile_x], begins[y, tile_x + 1]
-            if y % tile == tile_y and begin < end:
-                for j in range(begin, end):
-                    columns[j - begin] = slots[j] * tile + tile_x
-                at = places[start + tile_x]
-                if _count_met(slots[begin:end], met[:, at:]) > 0:
-                    integrals_of(direction, its_sums, tensor, strides, y, columns[: end - begin], here)
-                for kind in range(2):
-                    lines, out = (met[kind, at:], there[kind, at:]), (hits[ray, kind], energies[ray, kind])
-                    _look(numbers[begin:end], slots[begin:end], lines, here, sign, out)
+    w = upright[0].shape[2]
+    for item in range(items[0], items[1]):
+        part = table[parts[item, 0] : parts[item, 1]]
+        if part[0, 1] != 0:
+            _sweep(upright, part, tile, (w, 1), hits, energies)
+        else:
+            _sweep(turned, part, tile, (1, w), hits, energies)
 
 
 @njit(cache=True, nogil=True)
-def _count_met(slots: Array, met: Array) -> int:
-    count = 0
-    for slot in slots:
-        count += (met[0, slot] >= 0) | (met[1, slot] >= 0)
-    return count
+def _sweep(planes: Arrays, part: Array, tile: int, strides: tuple[int, int], hits: Array, energies: Array) -> None:
+    tensor, numbers, slots, begins, edges, edge_begins = planes
+    h, w = tensor.shape[1:]
+    sign = part[0, 2]
+
+    # The integral so far, coming from where the rays point to; what each line met last, and the integral there.
+    totals = np.zeros((len(part), 3, w + 2 * h), dtype=np.float32)
+    met = np.full((len(part), 2, w + 2 * h), -1, dtype=np.int32)
+    has_met = False
+    for k in range(h):
+        y = h - 1 - k if sign > 0 else k
+        has_met |= edge_begins[y, 0] < edge_begins[y, 2]  # before it there is nothing to integrate from
+        t_yy, t_yx, t_xx = tensor[0, y], tensor[1, y], tensor[2, y]
+        for i in range(len(part)):
+            # Parallel lines x = line + round(y · slope) cover every pixel once; ‖∇I · d‖² is integrated along them.
+            start = h - int(np.floor(y * part[i, 3] + 0.5))
+            yy, yx, xx = np.float32(part[i, 4]), np.float32(part[i, 5]), np.float32(part[i, 6])
+            total = totals[i, 0, start : start + w]
+            for x in range(w if has_met else 0):
+                total[x] += yy * t_yy[x] + yx * t_yx[x] + xx * t_xx[x]
+            for kind in range(2):
+                met_here, there = met[i, kind, start : start + w], totals[i, 1 + kind, start : start + w]
+                for x in edges[edge_begins[y, kind] : edge_begins[y, kind + 1]]:
+                    met_here[x] = y * strides[0] + x * strides[1]
+                    there[x] = total[x]
+
+            # Only the pixels with one place in their tile look in a direction.
+            tile_x = int(part[i, 8])
+            begin, end = begins[y, tile_x], begins[y, tile_x + 1]
+            if y % tile == int(part[i, 7]) and begin < end:
+                ray, looking = int(part[i, 0]) // (tile * tile), (numbers[begin:end], slots[begin:end])
+                for kind in range(2):
+                    lines = met[i, kind, start + tile_x :], totals[i, 1 + kind, start + tile_x :]
+                    _look(looking, tile, total[tile_x:], lines, (hits[ray, kind], energies[ray, kind]))
 
 
 @njit(cache=True, nogil=True)
 def _look(
-    numbers: Array,
-    slots: Array,
+    looking: tuple[Array, Array],
+    tile: int,
+    total: Array,
     lines: tuple[Array, Array],
-    here: Array,
-    sign: np.float32,
     found: tuple[Array, Array],
 ) -> None:
-    (met, there), (hits, energies) = lines, found
+    (numbers, slots), (met, there), (hits, energies) = looking, lines, found
     for j in range(len(numbers)):
-        hits[numbers[j]] = met[slots[j]]
-        if met[slots[j]] >= 0:
-            energies[numbers[j]] = max(sign * (there[slots[j]] - here[j]), np.float32(0))
-
-
-@njit(cache=True, nogil=True)
-def _places(n: int, tile: int) -> Array:
-    each = (n + tile - 1) // tile
-    places = np.empty(n, dtype=np.int64)
-    for i in range(n):
-        places[i] = i % tile * each + i // tile
-    return places
+        x = slots[j] * tile
+        hits[numbers[j]] = met[x]
+        energies[numbers[j]] = max(total[x] - there[x], np.float32(0))
