@@ -52,7 +52,7 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     sizes = solver.smoothing_neighbours, solver.confidence_decay
     with Workers(threads) as workers:
         known = expand(frame, planes.alike, label_map, workers)
-        met = cast_rays(frame, planes.integrals, known, met_memory(frame, solver.rays), workers)
+        met = cast_rays(frame, planes.tensor, solver.tile, known, met_memory(frame, solver.rays), workers)
         gather(frame, planes.colour, planes.samples, known, met, offers, workers)
         far_from_unknown(frame, known, solver.smoothing_neighbours, far)
         given = known, far, offers, solver.refinement_neighbours, solver.confidence_decay
@@ -61,9 +61,9 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     met.energies[met.hits < 0] = 0
     hits, energies = np.full((h, w, solver.rays, 2), -2), np.zeros((h, w, solver.rays, 2), dtype=np.float32)
     y, x = met.pixels >> 32, met.pixels & 0xFFFFFFFF
-    hits[y, x], energies[y, x] = met.hits.transpose(2, 0, 1), met.energies.transpose(2, 0, 1)
+    hits[y, x], energies[y, x] = met.hits, met.energies
     return {
-        "image": image, "tensor": planes.integrals.tensor.transpose(2, 0, 1),
+        "image": image, "tensor": planes.tensor[0],
         "variance": planes.samples[:, 3].reshape(h, w),
         "known": frame.inside(known), "hits": hits, "energies": energies,
         "pairs": frame.inside(offers[0].T).transpose(1, 2, 0), "refined": frame.inside(refined).transpose(1, 2, 0),

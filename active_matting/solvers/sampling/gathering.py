@@ -93,7 +93,7 @@ def _gather_pixels(
 ) -> None:
     (colour, samples, means), (pairs, lines) = image, offers
     pixels, hits, energies = met
-    rays = len(hits)
+    rays = hits.shape[1]
     around = np.zeros((9, 3, _PITCH), dtype=np.float32)
     given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
     likely = np.zeros(_PITCH, dtype=np.float32)
@@ -124,14 +124,13 @@ def _gather_pixels(
 @njit(cache=True, nogil=True)
 def _sort_pixels(top: int, n: int, hits: Array, codes: Array, order: Array) -> Array:
     # The pixels' numbers by how many foreground and background samples they met.
-    rays = len(hits)
+    rays = hits.shape[1]
     counts = np.zeros((rays + 1) ** 2, dtype=np.int64)
-    codes[:n] = 0
-    for ray in range(rays):
-        f_hits, b_hits = hits[ray, 0, top : top + n], hits[ray, 1, top : top + n]
-        for i in range(n):
-            codes[i] += (rays + 1) * (f_hits[i] >= 0) + (b_hits[i] >= 0)
-    for code in codes[:n]:
+    for i in range(n):
+        code = 0
+        for ray in range(rays):
+            code += (rays + 1) * (hits[top + i, ray, 0] >= 0) + (hits[top + i, ray, 1] >= 0)
+        codes[i] = code
         counts[code] += 1
     ends = np.cumsum(counts) - counts
     for i in range(n):
@@ -158,8 +157,8 @@ def _load_samples(some: Array, samples: Array, means: Array, pixels: Array, hits
         y, x = pixels[i] >> 32, pixels[i] & 0xFFFFFFFF
         for kind in range(2):
             count = 0
-            for ray in range(len(hits)):
-                hit = hits[ray, kind, i]
+            for ray in range(hits.shape[1]):
+                hit = hits[i, ray, kind]
                 if hit >= 0:
                     sample, slot = samples[hit], given[kind, count]
                     for c in range(4):
@@ -181,9 +180,9 @@ def _weigh_ways(some: Array, hits: Array, energies: Array, likely: Array) -> Non
         i = some[lane]
         for kind in range(2):
             least[kind] = np.inf
-            for ray in range(len(hits)):
-                if hits[ray, kind, i] >= 0:
-                    least[kind] = min(least[kind], energies[ray, kind, i])
+            for ray in range(hits.shape[1]):
+                if hits[i, ray, kind] >= 0:
+                    least[kind] = min(least[kind], energies[i, ray, kind])
         if np.isinf(least[0]) or np.isinf(least[1]):
             likely[lane] = 0.5
         else:

@@ -20,23 +20,23 @@ class Met:
     pixels: NDArray[np.int64]
     """(n,): y << 32 | x."""
     hits: NDArray[np.int32]
-    """(rays, 2, n): what was hit, as `y * w + x`, or -1; index 0 of the second axis is foreground, 1 background."""
+    """(n, rays, 2): what was hit, as `y * w + x`, or -1; index 0 of the last axis is foreground, 1 background."""
     energies: NDArray[np.float32]
-    """(rays, 2, n): the path integral of ‖∇I · d‖² on the way there [E_p]; undefined where nothing was hit."""
+    """(n, rays, 2): the path integral of ‖∇I · d‖² on the way there [E_p]; undefined where nothing was hit."""
 
 
 StructureTensor: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 """(3, h, w): Σ over channels of I_y², I_y I_x, I_x², in this order; and of the transposed image, (3, w, h): likewise of
 its rows and columns."""
 
-Memory: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
+Memory: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
 
 
 def met_memory(frame: Frame, rays: int) -> Memory:
     """In which `cast_rays` works: enough for all pixels, touched as far as pixels are unknown."""
     n = frame.h * frame.w
-    count = rays * 2 * n
-    return np.empty(n + 1, dtype=np.int64), np.empty(count, dtype=np.int32), np.empty(count, dtype=np.float32)
+    # What one pixel's rays met lies together: hits, and energies as the bits they are made of.
+    return np.empty(n + 1, dtype=np.int64), np.empty((n, rays, 4), dtype=np.int32)
 
 
 def cast_rays(frame: Frame, tensor: StructureTensor, tile: int, known: Plane, memory: Memory, workers: Workers) -> Met:
@@ -45,12 +45,12 @@ def cast_rays(frame: Frame, tensor: StructureTensor, tile: int, known: Plane, me
     tile: the `tile`² pixels of a tile turn their rays by different angles. memory: of `met_memory`.
     """
     h, w = frame.h, frame.w
-    rays = len(memory[1]) // (2 * h * w)
+    rays = memory[1].shape[1]
     labels = frame.inside(known).astype(np.int8)
     pixels, begins = _unknown(labels, tile, memory[0])
     n = len(pixels)
-    hits = memory[1][: rays * 2 * n].reshape(rays, 2, n)
-    energies = memory[2][: rays * 2 * n].reshape(rays, 2, n)
+    found = memory[1][:n]
+    hits, energies = found[..., :2], found.view(np.float32)[..., 2:]
 
     # Rays that run along x rather than y are rays along y of the transposed image.
     edges = _edges(labels)
@@ -248,9 +248,8 @@ def _sweep(planes: Arrays, part: Array, tile: int, strides: tuple[int, int], hit
             begin, end = begins[y, tile_x], begins[y, tile_x + 1]
             if y % tile == int(part[i, 7]) and begin < end:
                 ray, looking = int(part[i, 0]) // (tile * tile), (numbers[begin:end], slots[begin:end])
-                for kind in range(2):
-                    lines = met[i, kind, start + tile_x :], totals[i, 1 + kind, start + tile_x :]
-                    _look(looking, tile, total[tile_x:], lines, (hits[ray, kind], energies[ray, kind]))
+                lines = met[i, :, start + tile_x :], totals[i, 1:, start + tile_x :]
+                _look(looking, tile, total[tile_x:], lines, (hits[:, ray], energies[:, ray]))
 
 
 @njit(cache=True, nogil=True)
@@ -263,6 +262,7 @@ def _look(
 ) -> None:
     (numbers, slots), (met, there), (hits, energies) = looking, lines, found
     for j in range(len(numbers)):
-        x = slots[j] * tile
-        hits[numbers[j]] = met[x]
-        energies[numbers[j]] = max(total[x] - there[x], np.float32(0))
+        pixel, x = numbers[j], slots[j] * tile
+        for kind in range(2):
+            hits[pixel, kind] = met[kind, x]
+            energies[pixel, kind] = max(total[x] - there[kind, x], np.float32(0))
