@@ -65,8 +65,11 @@ def write_decided(alphas: Any, label_maps: Any) -> None:
     0.5 where a label map lacks one of the classes; then 1 and 0 where foreground and background are labelled.
     """
     alphas[~has_both_classes(label_maps)] = 0.5
-    alphas[label_maps == Label.FOREGROUND] = 1
-    alphas[label_maps == Label.BACKGROUND] = 0
+    for label, value in ((Label.FOREGROUND, 1), (Label.BACKGROUND, 0)):
+        if isinstance(alphas, np.ndarray):  # several times faster than a mask as an index
+            np.copyto(alphas, value, where=label_maps == label)
+        else:
+            alphas[label_maps == label] = value
 
 
 @dataclass(frozen=True)

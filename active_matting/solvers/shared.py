@@ -2,8 +2,10 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
-from active_matting.solvers.sampling.gathering import gather, offer_arrays
-from active_matting.solvers.sampling.rays import cast_rays, expand, met_arrays
+from active_matting.solvers.sampling.expansion import Likeness, expand, likeness
+from active_matting.solvers.sampling.gathering import gather, offer_arrays, withdraw
+from active_matting.solvers.sampling.rays import StructureTensor, cast_rays, met_memory
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import (
     Frame,
@@ -22,7 +25,7 @@ from active_matting.solvers.sampling.rows import (
     chessboard_offsets,
     nearest_offsets,
 )
-from active_matting.solvers.sampling.smoothing import smooth, window_radius
+from active_matting.solvers.sampling.smoothing import far_from_unknown, smooth, window_radius
 from active_matting.types import Image, LabelMap, check_image
 
 _WORTH_THREADS = 150 * 150  # pixels; starting threads costs more than they save on smaller images
@@ -87,10 +90,11 @@ class _Planes:
     """An image as the stages want it."""
 
     frame: Frame
+    image: Image
     colour: Planes
     """In the frame."""
-    tensor: NDArray[np.float32]
-    """(3, h, w), see `_structure_tensor`."""
+    alike: Likeness
+    tensor: StructureTensor
     samples: NDArray[np.float32]
     """(h * w, 6): colour, variance, y, x."""
 
@@ -101,7 +105,15 @@ class _Planes:
         y, x = np.indices((h, w), dtype=np.float32)
         variance = np.float32(parameters.variance_factor) * _colour_variance(image)
         samples = np.dstack([image, variance, y, x]).reshape(h * w, 6)
-        return cls(frame, frame.pad(image.transpose(2, 0, 1)), _structure_tensor(image), samples)
+        colour = frame.pad(image.transpose(2, 0, 1))
+        with Workers(_threads(h, w)) as workers:
+            alike = likeness(frame, colour, parameters.expansion_radius, parameters.expansion_threshold, workers)
+        return cls(frame, image.copy(), colour, alike, _structure_tensor(image), samples)
+
+
+def _threads(h: int, w: int) -> int:
+    """For one image."""
+    return thread_count() if h * w >= _WORTH_THREADS else 1
 
 
 def _margin(parameters: Shared) -> int:
@@ -115,13 +127,35 @@ def _margin(parameters: Shared) -> int:
 
 
 class _Workspace:
-    """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic."""
+    """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic.
+
+    They are the process's, not an image's: hundreds of prepared images would else hold as many.
+    """
+
+    _idle: ClassVar[deque["_Workspace"]] = deque(maxlen=8)  # the oldest goes when a ninth comes
+
+    @classmethod
+    def take(cls, frame: Frame, parameters: Shared) -> "_Workspace":
+        """An idle one of this size, or a new one."""
+        for _ in range(len(cls._idle)):
+            with suppress(IndexError):  # another thread has taken the last
+                workspace = cls._idle.pop()
+                if workspace.size == (frame, parameters.rays):
+                    return workspace
+                cls._idle.appendleft(workspace)
+        return cls(frame, parameters)
+
+    def give_back(self) -> None:
+        """Leave it to the next solve. To be called only when one has ended well."""
+        self._idle.append(self)
 
     def __init__(self, frame: Frame, parameters: Shared) -> None:
-        self.met = met_arrays(frame, parameters.rays, parameters.tile)
+        self.size = frame, parameters.rays
+        self.met = met_memory(frame, parameters.rays)
         self.offers = offer_arrays(frame)
         self.refined = frame.full(8, 0)
         self.terms = frame.full(12, 0)
+        self.far = frame.full(1, 1)[0]
 
 
 class PreparedShared:
@@ -129,7 +163,6 @@ class PreparedShared:
 
     def __init__(self, parameters: Shared, planes: _Planes) -> None:
         self._parameters, self._planes = parameters, planes
-        self._idle: deque[_Workspace] = deque()  # as many as ever solved at once
 
     def __reduce__(self) -> tuple[type["PreparedShared"], tuple[Shared, _Planes]]:
         return PreparedShared, (self._parameters, self._planes)
@@ -141,8 +174,7 @@ class PreparedShared:
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
-        h, w = self.shape
-        return self._solve_with(thread_count() if h * w >= _WORTH_THREADS else 1, label_map)
+        return self._solve_with(_threads(*self.shape), label_map)
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`: threads take whole label maps rather than rows of one."""
@@ -159,13 +191,10 @@ class PreparedShared:
         return alphas
 
     def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
-        try:
-            workspace = self._idle.pop()
-        except IndexError:
-            workspace = _Workspace(self._planes.frame, self._parameters)
+        workspace = _Workspace.take(self._planes.frame, self._parameters)
         method = partial(_solve, self._parameters, self._planes, workspace, threads)
         matte = PreparedClassical(self.shape, method).solve(label_map)
-        self._idle.append(workspace)
+        workspace.give_back()
         return matte
 
 
@@ -177,20 +206,24 @@ def _solve(
     label_map: LabelMap,
     previous: Matte | None,
 ) -> Matte:
-    p, frame, colour = parameters, planes.frame, planes.colour
-    met, offers, refined, terms = workspace.met, workspace.offers, workspace.refined, workspace.terms
+    p, frame, image, colour = parameters, planes.frame, planes.image, planes.colour
+    offers, refined, terms, far = workspace.offers, workspace.refined, workspace.terms, workspace.far
     with Workers(threads) as workers:
-        known = expand(frame, colour, label_map, p.expansion_radius, p.expansion_threshold, workers)
-        cast_rays(frame, planes.tensor, known, met, workers)
+        known = expand(frame, planes.alike, label_map, workers)
+        met = cast_rays(frame, planes.tensor, p.tile, known, workspace.met, workers)
         gather(frame, colour, planes.samples, known, met, offers, workers)
-        refine(frame, colour, known, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
-        return smooth(frame, colour, known, refined, p.smoothing_neighbours, p.confidence_decay, terms, workers)
+        far_from_unknown(frame, known, p.smoothing_neighbours, far)
+        refine(frame, colour, known, far, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
+        withdraw(frame, met, offers)
+        sizes = p.smoothing_neighbours, p.confidence_decay
+        return smooth(frame, image, colour, known, far, refined, *sizes, terms, workers)
 
 
-def _structure_tensor(image: Image) -> NDArray[np.float32]:
-    """Σ over channels of I_y², I_y I_x, I_x²: (3, H, W). A direction d has ‖∇I · d‖² = dᵀ T d."""
+def _structure_tensor(image: Image) -> StructureTensor:
+    # A direction d has ‖∇I · d‖² = dᵀ T d.
     y, x = (np.gradient(image, axis=i) if image.shape[i] > 1 else np.zeros_like(image) for i in (0, 1))
-    return np.stack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
+    tensor = np.stack([(y * y).sum(2), (y * x).sum(2), (x * x).sum(2)]).astype(np.float32)
+    return tensor, np.ascontiguousarray(tensor[::-1].transpose(0, 2, 1))
 
 
 def _colour_variance(image: Image) -> NDArray[np.float32]:

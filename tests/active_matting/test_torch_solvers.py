@@ -28,9 +28,10 @@ from active_matting.solvers.batched.rays import cast_rays
 from active_matting.solvers.batched.sampling import expand
 from active_matting.solvers.batched.shared import SharedTorch
 from active_matting.solvers.closed_form import ClosedForm
+from active_matting.solvers.sampling.expansion import expand as expand_slowly
+from active_matting.solvers.sampling.expansion import likeness
 from active_matting.solvers.sampling.rays import cast_rays as cast_rays_slowly
-from active_matting.solvers.sampling.rays import expand as expand_slowly
-from active_matting.solvers.sampling.rays import met_arrays
+from active_matting.solvers.sampling.rays import met_memory
 from active_matting.solvers.sampling.rows import Frame, Workers
 from active_matting.solvers.shared import Shared
 from active_matting.testing import SHAPES, SMALLEST_SHAPES, check_solver, made_up_image, made_up_labels
@@ -465,13 +466,17 @@ def test_labels_grow_and_rays_meet_as_in_the_twin() -> None:
     label_map[10:14, 20:24] = 2
     state = SharedTorch().prepare(image).batch.state
     frame = Frame(33, 46, 6)
-    y, x = np.indices(label_map.shape)
     rays, tile = 5, 3
-    met = met_arrays(frame, rays, tile)
+    tensor = state[1][0].numpy()
+    tensors = tensor, np.ascontiguousarray(tensor[::-1].transpose(0, 2, 1))
     with Workers(1) as workers:
-        known = expand_slowly(frame, frame.pad(image.transpose(2, 0, 1)), label_map, 6, 0.03, workers)
-        cast_rays_slowly(frame, state[1][0].numpy(), known, met, workers)
-    hits, energies = (of[:, y % tile, x % tile, :, y // tile, x // tile] for of in met)  # (H, W, rays, 2)
+        alike = likeness(frame, frame.pad(image.transpose(2, 0, 1)), 6, 0.03, workers)
+        known = expand_slowly(frame, alike, label_map, workers)
+        met = cast_rays_slowly(frame, tensors, tile, known, met_memory(frame, rays), workers)
+    met.energies[met.hits < 0] = 0
+    hits, energies = np.full((33, 46, rays, 2), -1), np.zeros((33, 46, rays, 2), dtype=np.float32)
+    y, x = met.pixels >> 32, met.pixels & 0xFFFFFFFF
+    hits[y, x], energies[y, x] = met.hits, met.energies
     known = frame.inside(known)
     ours = expand(state[0], torch.tensor(label_map)[None], 6, 0.03)
     np.testing.assert_array_equal(ours[0], known)

@@ -1,6 +1,6 @@
 """Shared sampling's first two stages in torch: labels grow into like colours; unknown pixels gather sample pairs.
 
-The twin of `solvers.sampling.rays` and `.gathering`, which say what is computed; here is how for many images at once.
+The twin of `solvers.sampling.expansion` and `.gathering`, which say what is computed; here is how for many images.
 Samples are known by flat index; where an axis has length 2, 0 is foreground, 1 background.
 """
 

@@ -20,7 +20,7 @@ _TINY = np.float32(1e-6)  # keeps quotients finite and an exact colour fit from 
 _FAR = np.float32(1e9)  # the background "colour" of pixels without a sample pair: never a good fit
 _LANES = 256  # pixels whose pairs are weighed at once
 _PITCH = _LANES + 16  # of their buffers: were it a power of two, they would drive each other out of the cache
-_TOGETHER = 16  # rows whose pixels are sorted together
+_TOGETHER = 4096  # pixels that are sorted together
 
 
 def offer_arrays(frame: Frame) -> Offers:
@@ -31,114 +31,119 @@ def offer_arrays(frame: Frame) -> Offers:
 
 
 def gather(
-    frame: Frame, colour: Planes, samples: NDArray[np.float32], known: Plane, met: Met, offers: Offers, workers: Workers
+    frame: Frame,
+    colour: Planes,
+    samples: NDArray[np.float32],
+    known: Plane,
+    met: Met,
+    offers: Offers,
+    workers: Workers,
 ) -> None:
     """Fill `offers` with the best pair of samples of each unknown pixel.
 
     samples: `(h * w, 6)`: colour, variance, y, x. A pixel none of whose rays met a foreground sample takes the mean
     of all of them, likewise for the background.
     """
-    means = _means(frame.place, samples, known)
-    workers.over(_gather_rows, frame.h, frame.place, (colour, samples, means, known), met, offers)
+    sums = np.empty((frame.h, 2, 5))
+    workers.over(_sum_known, frame.h, frame.place, samples, known, sums)
+    total = sums.sum(0)
+    means = (total[:, :4] / np.maximum(total[:, 4:], 1)).astype(np.float32)
+    image = colour, samples, means
+    found = met.pixels, met.hits, met.energies
+    workers.over(_gather_pixels, len(met.pixels), frame.place, image, found, offers, chunk=_TOGETHER)
+
+
+def withdraw(frame: Frame, met: Met, offers: Offers) -> None:
+    """Leave `offers` as it was before `gather`, as far as any stage looks."""
+    _withdraw(frame.place, met.pixels, offers[1])
 
 
 @njit(cache=True, nogil=True)
-def _means(place: tuple[int, int, int, int], samples: Array, known: Array) -> Array:
-    h, w, first, pitch = place
-    sums = np.zeros((2, 6))
-    counts = np.zeros(2)
-    for y in range(h):
+def _withdraw(place: tuple[int, int, int, int], pixels: Array, lines: Array) -> None:
+    _, _, first, pitch = place
+    for pixel in pixels:
+        at = first + (pixel >> 32) * pitch + (pixel & 0xFFFFFFFF)
+        lines[0, at] = lines[1, at] = lines[2, at] = _FAR
+
+
+@njit(cache=True, nogil=True)
+def _sum_known(
+    rows: tuple[int, int], place: tuple[int, int, int, int], samples: Array, known: Array, sums: Array
+) -> None:
+    # Of each row and kind: the sums of the known pixels' colour and variance, and how many they are.
+    _, w, first, pitch = place
+    for y in range(rows[0], rows[1]):
+        sums[y] = 0
         for x in range(w):
             label = known[first + y * pitch + x]
             if label != 0:
                 kind = 0 if label > 0 else 1
-                counts[kind] += 1
+                sums[y, kind, 4] += 1
                 for c in range(4):
-                    sums[kind, c] += samples[y * w + x, c]
-    for kind in range(2):
-        sums[kind] /= counts[kind]
-    return sums.astype(np.float32)
+                    sums[y, kind, c] += samples[y * w + x, c]
 
 
 @njit(cache=True, nogil=True)
-def _gather_rows(
-    rows: tuple[int, int],
+def _gather_pixels(
+    numbers: tuple[int, int],
     place: tuple[int, int, int, int],
     image: Arrays,
     met: Arrays,
     offers: Arrays,
 ) -> None:
-    (colour, samples, means, known), (pairs, lines) = image, offers
-    _, w, first, pitch = place
-    rays = met[0].shape[0]
+    (colour, samples, means), (pairs, lines) = image, offers
+    pixels, hits, energies = met
+    rays = hits.shape[1]
     around = np.zeros((9, 3, _PITCH), dtype=np.float32)
     given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
     likely = np.zeros(_PITCH, dtype=np.float32)
     scratch = np.zeros((6, _PITCH), dtype=np.float32)
     chosen = np.zeros(_PITCH, dtype=np.int32)
-    codes = np.empty((_TOGETHER, w), dtype=np.int32)
-    order = np.empty(_TOGETHER * w, dtype=np.int64)
-    for top in range(rows[0], rows[1], _TOGETHER):
-        for y in range(top, min(top + _TOGETHER, rows[1])):
-            for x in range(first + y * pitch, first + y * pitch + w):
-                if known[x] != 0:
-                    lines[0, x] = lines[1, x] = lines[2, x] = _FAR
-
+    codes, order = np.empty(_TOGETHER, dtype=np.int32), np.empty(_TOGETHER, dtype=np.int64)
+    for top in range(numbers[0], numbers[1], _TOGETHER):
         # Pixels with as many samples are weighed together: no time goes to pairs that are none.
-        counts = _sort_pixels((top, min(top + _TOGETHER, rows[1])), place, known, met[0], codes, order)
+        counts = _sort_pixels(top, min(_TOGETHER, numbers[1] - top), hits, codes, order)
         begin = 0
         for code in range(len(counts)):
             f_count, b_count = max(code // (rays + 1), 1), max(code % (rays + 1), 1)
             end = begin + counts[code]
             while begin < end:
                 n = min(_LANES, end - begin)
-                places = order[begin : begin + n]
-                _load_samples(places, samples, means, met, given, likely)
+                some = order[begin : begin + n]
+                _load_samples(some, samples, means, pixels, hits, given)
                 if f_count * b_count == 1:
                     chosen[:n] = 0
                 else:
-                    _load_pixels(places, place, colour, around)
+                    _weigh_ways(some, hits, energies, likely)
+                    _load_pixels(some, pixels, place, colour, around)
                     _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
-                _keep(places, place, given, b_count, chosen, pairs, lines)
+                _keep(some, pixels, place, given, b_count, chosen, pairs, lines)
                 begin += n
 
 
 @njit(cache=True, nogil=True)
-def _sort_pixels(
-    rows: tuple[int, int], place: tuple[int, int, int, int], known: Array, hits: Array, codes: Array, order: Array
-) -> Array:
-    # The unknown pixels, y << 32 | x, by how many foreground and background samples they met.
-    _, w, first, pitch = place
-    rays, tile = hits.shape[0], hits.shape[1]
+def _sort_pixels(top: int, n: int, hits: Array, codes: Array, order: Array) -> Array:
+    # The pixels' numbers by how many foreground and background samples they met.
+    rays = hits.shape[1]
     counts = np.zeros((rays + 1) ** 2, dtype=np.int64)
-    codes[:] = 0
-    for y in range(rows[0], rows[1]):
-        for tx in range(min(tile, w)):
-            code = codes[y - rows[0], tx::tile]
-            for ray in range(rays):
-                block = hits[ray, y % tile, tx]
-                f_hits, b_hits = block[0, y // tile], block[1, y // tile]
-                for column in range(len(code)):
-                    code[column] += (rays + 1) * (f_hits[column] >= 0) + (b_hits[column] >= 0)
-        for x in range(w):
-            if known[first + y * pitch + x] == 0:
-                counts[codes[y - rows[0], x]] += 1
+    for i in range(n):
+        code = 0
+        for ray in range(rays):
+            code += (rays + 1) * (hits[top + i, ray, 0] >= 0) + (hits[top + i, ray, 1] >= 0)
+        codes[i] = code
+        counts[code] += 1
     ends = np.cumsum(counts) - counts
-    for y in range(rows[0], rows[1]):
-        for tx in range(tile):  # in the order in which hits lie in memory
-            for x in range(tx, w, tile):
-                if known[first + y * pitch + x] == 0:
-                    code_here = codes[y - rows[0], x]
-                    order[ends[code_here]] = y << 32 | x
-                    ends[code_here] += 1
+    for i in range(n):
+        order[ends[codes[i]]] = top + i
+        ends[codes[i]] += 1
     return counts
 
 
 @njit(cache=True, nogil=True)
-def _load_pixels(places: Array, place: tuple[int, int, int, int], colour: Array, around: Array) -> None:
+def _load_pixels(some: Array, pixels: Array, place: tuple[int, int, int, int], colour: Array, around: Array) -> None:
     _, _, first, pitch = place
-    for lane in range(len(places)):
-        at = first + (places[lane] >> 32) * pitch + (places[lane] & 0xFFFFFFFF)
+    for lane in range(len(some)):
+        at = first + (pixels[some[lane]] >> 32) * pitch + (pixels[some[lane]] & 0xFFFFFFFF)
         for k in range(9):
             to = at + (k // 3 - 1) * pitch + k % 3 - 1
             for c in range(3):
@@ -146,27 +151,19 @@ def _load_pixels(places: Array, place: tuple[int, int, int, int], colour: Array,
 
 
 @njit(cache=True, nogil=True)
-def _load_samples(places: Array, samples: Array, means: Array, met: Arrays, given: Array, likely: Array) -> None:
-    hits, energies = met
-    rays, tile, rows, columns = hits.shape[0], hits.shape[1], hits.shape[4], hits.shape[5]
-    flat_hits, flat_energies = hits.ravel(), energies.ravel()
-    least = np.empty(2, dtype=np.float32)
-    for lane in range(len(places)):
-        y, x = places[lane] >> 32, places[lane] & 0xFFFFFFFF
-        row, column = y // tile, x // tile
-        block = 2 * ((y - row * tile) * tile + x - column * tile)
+def _load_samples(some: Array, samples: Array, means: Array, pixels: Array, hits: Array, given: Array) -> None:
+    for lane in range(len(some)):
+        i = some[lane]
+        y, x = pixels[i] >> 32, pixels[i] & 0xFFFFFFFF
         for kind in range(2):
             count = 0
-            least[kind] = np.inf
-            for ray in range(rays):
-                i = ((2 * ray * tile * tile + block + kind) * rows + row) * columns + column
-                hit = flat_hits[i]
+            for ray in range(hits.shape[1]):
+                hit = hits[i, ray, kind]
                 if hit >= 0:
                     sample, slot = samples[hit], given[kind, count]
                     for c in range(4):
                         slot[c, lane] = sample[c]
                     slot[4, lane] = (sample[4] - np.float32(y)) ** 2 + (sample[5] - np.float32(x)) ** 2
-                    least[kind] = min(least[kind], flat_energies[i])
                     count += 1
             if count == 0:
                 slot = given[kind, 0]
@@ -174,7 +171,18 @@ def _load_samples(places: Array, samples: Array, means: Array, met: Arrays, give
                     slot[c, lane] = means[kind, c]
                 slot[4, lane] = 1
 
-        # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
+
+@njit(cache=True, nogil=True)
+def _weigh_ways(some: Array, hits: Array, energies: Array, likely: Array) -> None:
+    # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
+    least = np.empty(2, dtype=np.float32)
+    for lane in range(len(some)):
+        i = some[lane]
+        for kind in range(2):
+            least[kind] = np.inf
+            for ray in range(hits.shape[1]):
+                if hits[i, ray, kind] >= 0:
+                    least[kind] = min(least[kind], energies[i, ray, kind])
         if np.isinf(least[0]) or np.isinf(least[1]):
             likely[lane] = 0.5
         else:
@@ -233,7 +241,8 @@ def _cost_of_pair(around: Array, foreground: Array, background: Array, likely: A
 
 @njit(cache=True, nogil=True)
 def _keep(
-    places: Array,
+    some: Array,
+    pixels: Array,
     place: tuple[int, int, int, int],
     given: Array,
     b_count: int,
@@ -242,8 +251,8 @@ def _keep(
     lines: Array,
 ) -> None:
     _, _, first, pitch = place
-    for lane in range(len(places)):
-        at = first + (places[lane] >> 32) * pitch + (places[lane] & 0xFFFFFFFF)
+    for lane in range(len(some)):
+        at = first + (pixels[some[lane]] >> 32) * pitch + (pixels[some[lane]] & 0xFFFFFFFF)
         f, b = given[0, chosen[lane] // b_count], given[1, chosen[lane] % b_count]
         square = _TINY
         for c in range(3):

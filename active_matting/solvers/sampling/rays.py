@@ -1,150 +1,85 @@
-"""Shared sampling's first two stages: labels grow into like colours; rays from each unknown pixel look for samples."""
+"""Shared sampling's second stage: rays from each unknown pixel look for labelled ones."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Planes, Workers, nearest_offsets, next_run
-from active_matting.types import Label, LabelMap
-
-Met: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]
-"""Hits and energies of all rays, see `cast_rays`."""
+from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Workers
 
 _TOGETHER = 8  # directions that share one pass over the image
 
 
-def expand(frame: Frame, colour: Planes, label_map: LabelMap, radius: int, threshold: float, workers: Workers) -> Plane:
-    """Give unknown pixels the label of the nearest labelled one of nearly their colour: 1, -1, 0.
+@dataclass(frozen=True)
+class Met:
+    """What the rays of the unknown pixels met; the pixels are numbered by row, within it by `x % tile`."""
 
-    Pixels in a transition stay unknown: that they are not pure has been told.
+    pixels: NDArray[np.int64]
+    """(n,): y << 32 | x."""
+    hits: NDArray[np.int32]
+    """(n, rays, 2): what was hit, as `y * w + x`, or -1; index 0 of the last axis is foreground, 1 background."""
+    energies: NDArray[np.float32]
+    """(n, rays, 2): the path integral of ‖∇I · d‖² on the way there [E_p]; undefined where nothing was hit."""
+
+
+StructureTensor: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""(3, h, w): Σ over channels of I_y², I_y I_x, I_x², in this order; and of the transposed image, (3, w, h): likewise of
+its rows and columns."""
+
+Memory: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
+
+
+def met_memory(frame: Frame, rays: int) -> Memory:
+    """In which `cast_rays` works: enough for all pixels, touched as far as pixels are unknown."""
+    n = frame.h * frame.w
+    # What one pixel's rays met lies together: hits, and energies as the bits they are made of.
+    return np.empty(n + 1, dtype=np.int64), np.empty((n, rays, 4), dtype=np.int32)
+
+
+def cast_rays(frame: Frame, tensor: StructureTensor, tile: int, known: Plane, memory: Memory, workers: Workers) -> Met:
+    """Find the first foreground and background pixel on each unknown pixel's rays, and the energy of the way there.
+
+    tile: the `tile`² pixels of a tile turn their rays by different angles. memory: of `met_memory`.
     """
-    known: Plane = frame.full(1, 0)[0]
-    inside = frame.inside(known)
-    inside[:] = np.where(label_map == Label.TRANSITION, 0, label_map)
-    if radius < 1:
-        return known
-    side = 2 * radius + 1
-    rest = frame.full(1, 1)[0]  # 0 where a label may come
-    is_known = (inside != 0).astype(np.uint8)
-    near = cv2.dilate(is_known, np.ones((side, side), dtype=np.uint8))
-    frame.inside(rest)[:] = (near == 0) | (label_map != Label.UNLABELLED)
-    offsets = nearest_offsets(side * side)[1:]
-    offsets = offsets[(offsets**2).sum(1) <= radius * radius]
-    expanded: Plane = known.copy()
-    given = colour, known, rest, _extents(is_known)
-    squared = np.float32(threshold * threshold)
-    workers.over(_expand_rows, frame.h, frame.place, given, offsets, squared, expanded)
-    return expanded
+    h, w = frame.h, frame.w
+    rays = memory[1].shape[1]
+    labels = frame.inside(known).astype(np.int8)
+    pixels, begins = _unknown(labels, tile, memory[0])
+    n = len(pixels)
+    found = memory[1][:n]
+    hits, energies = found[..., :2], found.view(np.float32)[..., 2:]
 
-
-@njit(cache=True, nogil=True)
-def _extents(is_known: Array) -> Array:
-    # The first labelled column of each row, and the last plus one; 0, 0 where there is none.
-    h, w = is_known.shape
-    extents = np.zeros((h, 2), dtype=np.int64)
-    for y in range(h):
-        for x in range(w):
-            if is_known[y, x] != 0:
-                if extents[y, 1] == 0:
-                    extents[y, 0] = x
-                extents[y, 1] = x + 1
-    return extents
-
-
-@njit(cache=True, nogil=True)
-def _expand_rows(
-    rows: tuple[int, int],
-    place: tuple[int, int, int, int],
-    given: Arrays,
-    offsets: Array,
-    squared_threshold: float,
-    expanded: Array,
-) -> None:
-    colour, known, rest, extents = given
-    h, w, first, pitch = place
-    for y in range(rows[0], rows[1]):
-        row = first + y * pitch
-        start, stop, _ = next_run(rest, row, 0, w)
-        while start < w:
-            n, at = stop - start, row + start
-            r, g, b = colour[0, at : at + n], colour[1, at : at + n], colour[2, at : at + n]
-            label, settled = expanded[at : at + n], rest[at : at + n]
-            for k in range(len(offsets)):
-                qy, dx = y + offsets[k, 0], offsets[k, 1]
-                if qy < 0 or qy >= h or extents[qy, 1] <= start + dx or extents[qy, 0] >= stop + dx:
-                    continue
-                to = at + offsets[k, 0] * pitch + dx
-                qr, qg, qb = colour[0, to : to + n], colour[1, to : to + n], colour[2, to : to + n]
-                offered = known[to : to + n]
-
-                # The first, and so the nearest, pixel of nearly the same colour decides.
-                for x in range(n):
-                    dr, dg, db = r[x] - qr[x], g[x] - qg[x], b[x] - qb[x]
-                    is_like = (dr * dr + dg * dg + db * db <= squared_threshold) & (label[x] == 0) & (settled[x] == 0)
-                    label[x] = offered[x] if is_like else label[x]
-            start, stop, _ = next_run(rest, row, stop, w)
-
-
-def met_arrays(frame: Frame, rays: int, tile: int) -> Met:
-    """What `cast_rays` fills."""
-    shape = rays, tile, tile, 2, -(-frame.h // tile), -(-frame.w // tile)
-    return np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.float32)
-
-
-def cast_rays(frame: Frame, tensor: NDArray[np.float32], known: Plane, met: Met, workers: Workers) -> None:
-    """The first foreground and background pixel on each pixel's rays, and the energy of the way there.
-
-    tensor: `(3, h, w)` without margins. Fills `met` with hits, int32, flat indices `y * w + x` or -1, and energies,
-    float32, the path integral of ‖∇I · d‖² [E_p]; both `(rays, tile, tile, 2, ⌈h / tile⌉, ⌈w / tile⌉)`: what pixel
-    (y, x) meets is at `[ray, y % tile, x % tile, kind, y // tile, x // tile]`, kind 0 foreground, 1 background: each
-    direction has its own block. Undefined where a pixel is labelled.
-    """
-    labels = np.ascontiguousarray(frame.inside(known)).astype(np.int8)
-    rays, tile = met[0].shape[:2]
-    hits, energies = (a.reshape(-1, *a.shape[3:]) for a in met)
     # Rays that run along x rather than y are rays along y of the transposed image.
-    turned = np.ascontiguousarray(labels.T), np.ascontiguousarray(tensor[::-1].transpose(0, 2, 1))
+    edges = _edges(labels)
+    upright = tensor[0], np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins, *edges
+    turned = tensor[1], *_turned_pixels(h, w, tile, pixels), *_turned_edges(w, *edges)
     table, parts = _directions(rays, tile)
-    planes = (labels, tensor, *_edges(labels)), (*turned, *_edges(turned[0]))
-    workers.over(_cast_parts, len(parts), parts, table, tile, *planes, hits, energies, chunk=1)
-
-
-@njit(cache=True, nogil=True)
-def _edges(labels: Array) -> tuple[Array, Array]:
-    # The columns of labelled pixels with a neighbour, of eight, that is labelled otherwise or not at all; and where
-    # each row's begin. A ray that comes out of a labelled area comes through one of them.
-    h, w = labels.shape
-    columns = np.empty(h * w, dtype=np.int32)
-    begins = np.zeros(h + 1, dtype=np.int64)
-    n = 0
-    for y in range(h):
-        above, here, below = labels[max(y - 1, 0)], labels[y], labels[min(y + 1, h - 1)]
-        for x in range(w):
-            label = here[x]
-            if label != 0:
-                left, right = max(x - 1, 0), min(x + 1, w - 1)
-                is_inner = (here[left] == label) & (here[right] == label)
-                is_inner &= (above[left] == label) & (above[x] == label) & (above[right] == label)
-                is_inner &= (below[left] == label) & (below[x] == label) & (below[right] == label)
-                if not is_inner:
-                    columns[n] = x
-                    n += 1
-        begins[y + 1] = n
-    return columns[:n].copy(), begins
+    workers.over(_cast, len(parts), parts, table, tile, upright, turned, hits, energies, chunk=1)
+    return Met(pixels, hits, energies)
 
 
 @cache
 def _directions(rays: int, tile: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A table of all rays' directions: block, dy, dx; and its parts, whose rows are swept together, from-to."""
+    """A table of all rays' directions, (rays · tile², 9), and its parts, whose rows are swept together, from-to.
+
+    Columns: `ray * tile² + phase`, phase being the place in a tile of the pixels that look that way; whether it is
+    steep; the sign of its step from row to row; its slope; what the structure tensor's planes contribute to the energy
+    of a step; row and column of the place in a tile. If it is not steep, rows and columns are the transposed image's.
+    """
     block = np.arange(rays * tile**2)
-    angle = 2 * np.pi * (block // tile**2 + (block % tile**2 + 0.5) / tile**2) / rays
-    table = np.stack([block, np.sin(angle), np.cos(angle)], axis=1)
-    is_steep = abs(table[:, 1]) >= abs(table[:, 2])
-    kind = 2 * is_steep + (np.where(is_steep, table[:, 1], table[:, 2]) > 0)
+    phase = block % tile**2
+    angle = 2 * np.pi * (block // tile**2 + (phase + 0.5) / tile**2) / rays
+    dy, dx = np.sin(angle), np.cos(angle)
+    is_steep = abs(dy) >= abs(dx)
+    major, minor = np.where(is_steep, dy, dx), np.where(is_steep, dx, dy)
+    weights = np.stack([major * major, 2 * major * minor, minor * minor], axis=1) / abs(major)[:, None]
+    y, x = phase // tile, phase % tile
+    y, x = np.where(is_steep, y, x), np.where(is_steep, x, y)
+    table = np.column_stack([block, is_steep, np.sign(major), minor / major, weights, y, x])
+    kind = 2 * is_steep + (major > 0)
     order = np.argsort(kind, kind="stable")
     parts = [(part[0], part[-1] + 1) for k in range(4) for part in _split(np.flatnonzero(kind[order] == k))]
     return table[order], np.array(parts)
@@ -155,7 +90,114 @@ def _split(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 @njit(cache=True, nogil=True)
-def _cast_parts(
+def _unknown(labels: Array, tile: int, pixels: Array) -> tuple[Array, Array]:
+    # The unknown pixels, and where those of each row and place in a tile begin.
+    h, w = labels.shape
+    begins = np.zeros((h, tile + 1), dtype=np.int64)
+    n = 0
+    for y in range(h):
+        for place in range(tile):
+            begins[y, place] = n
+            for x in range(place, w, tile):
+                pixels[n] = y << 32 | x  # overwritten unless it is one: no jump to guess
+                n += labels[y, x] == 0
+        begins[y, tile] = n
+    return pixels[:n], begins
+
+
+@njit(cache=True, nogil=True)
+def _turned_pixels(h: int, w: int, tile: int, pixels: Array) -> tuple[Array, Array, Array]:
+    # The numbers of the unknown pixels by column, within it by y % tile; y // tile of each; and where those of each
+    # column and place begin.
+    rows, places = np.arange(h) // tile, np.arange(h) % tile
+    begins = np.zeros((w, tile + 1), dtype=np.int64)
+    for pixel in pixels:
+        begins[pixel & 0xFFFFFFFF, places[pixel >> 32]] += 1
+    n = 0
+    for x in range(w):
+        for place in range(tile):
+            count = begins[x, place]
+            begins[x, place] = n
+            n += count
+        begins[x, tile] = n
+    to, numbers, slots = begins.copy(), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    for i in range(n):
+        x, y = pixels[i] & 0xFFFFFFFF, pixels[i] >> 32
+        k = to[x, places[y]]
+        numbers[k], slots[k] = i, rows[y]
+        to[x, places[y]] = k + 1
+    return numbers, slots, begins
+
+
+@njit(cache=True, nogil=True)
+def _slots(pixels: Array, w: int, tile: int) -> Array:
+    # x // tile of the pixels.
+    columns = np.arange(w) // tile
+    slots = np.empty(len(pixels), dtype=np.int32)
+    for i in range(len(pixels)):
+        slots[i] = columns[pixels[i] & 0xFFFFFFFF]
+    return slots
+
+
+@njit(cache=True, nogil=True)
+def _edges(labels: Array) -> tuple[Array, Array]:
+    # The columns of labelled pixels with a neighbour, of eight, that is labelled otherwise or not at all; and where
+    # those of each row and kind begin. A ray that comes out of a labelled area comes through one of them.
+    h, w = labels.shape
+    columns = np.empty(h * w, dtype=np.int32)
+    begins = np.zeros((h, 3), dtype=np.int64)
+    is_edge, some = np.zeros(w, dtype=np.bool_), np.empty(w, dtype=np.int32)
+    n = 0
+    for y in range(h):
+        above, here, below = labels[max(y - 1, 0)], labels[y], labels[min(y + 1, h - 1)]
+        is_edge[0] = is_edge[w - 1] = True
+        for x in range(1, w - 1):
+            label = here[x]
+            differs = (above[x - 1] ^ label) | (above[x] ^ label) | (above[x + 1] ^ label)
+            differs |= (below[x - 1] ^ label) | (below[x] ^ label) | (below[x + 1] ^ label)
+            is_edge[x] = (differs | (here[x - 1] ^ label) | (here[x + 1] ^ label)) != 0
+        m = 0
+        for x in range(w):
+            if is_edge[x] & (here[x] != 0):
+                some[m] = x
+                m += 1
+        for kind in range(2):
+            begins[y, kind] = n
+            wanted = 1 - 2 * kind
+            for x in some[:m]:
+                if here[x] == wanted:
+                    columns[n] = x
+                    n += 1
+        begins[y, 2] = n
+    return columns[:n].copy(), begins
+
+
+@njit(cache=True, nogil=True)
+def _turned_edges(w: int, columns: Array, begins: Array) -> tuple[Array, Array]:
+    # The same of the transposed image.
+    counts = np.zeros((w, 2), dtype=np.int64)
+    for y in range(len(begins)):
+        for kind in range(2):
+            for e in range(begins[y, kind], begins[y, kind + 1]):
+                counts[columns[e], kind] += 1
+    turned = np.empty((w, 3), dtype=np.int64)
+    n = 0
+    for x in range(w):
+        turned[x, 0], turned[x, 1] = n, n + counts[x, 0]
+        n += counts[x, 0] + counts[x, 1]
+        turned[x, 2] = n
+    rows = np.empty_like(columns)
+    to = turned[:, :2].copy()
+    for y in range(len(begins)):
+        for kind in range(2):
+            for e in range(begins[y, kind], begins[y, kind + 1]):
+                rows[to[columns[e], kind]] = y
+                to[columns[e], kind] += 1
+    return rows, turned
+
+
+@njit(cache=True, nogil=True)
+def _cast(
     items: tuple[int, int],
     parts: Array,
     table: Array,
@@ -165,74 +207,62 @@ def _cast_parts(
     hits: Array,
     energies: Array,
 ) -> None:
-    w = upright[0].shape[1]
+    w = upright[0].shape[2]
     for item in range(items[0], items[1]):
         part = table[parts[item, 0] : parts[item, 1]]
-        if abs(part[0, 1]) >= abs(part[0, 2]):
-            _sweep(upright, part, (1, 2), (w, 1), tile, hits, energies)
+        if part[0, 1] != 0:
+            _sweep(upright, part, tile, (w, 1), hits, energies)
         else:
-            _sweep(turned, part, (2, 1), (1, w), tile, hits.transpose(0, 1, 3, 2), energies.transpose(0, 1, 3, 2))
+            _sweep(turned, part, tile, (1, w), hits, energies)
 
 
 @njit(cache=True, nogil=True)
-def _sweep(
-    planes: Arrays,
-    part: Array,
-    axes: tuple[int, int],
-    strides: tuple[int, int],
-    tile: int,
-    hits: Array,
-    energies: Array,
-) -> None:
-    known, tensor, edges, begins = planes
-    h, w = known.shape
-    major, minor = axes
+def _sweep(planes: Arrays, part: Array, tile: int, strides: tuple[int, int], hits: Array, energies: Array) -> None:
+    tensor, numbers, slots, begins, edges, edge_begins = planes
+    h, w = tensor.shape[1:]
+    sign = part[0, 2]
 
     # The integral so far, coming from where the rays point to; what each line met last, and the integral there.
     totals = np.zeros((len(part), 3, w + 2 * h), dtype=np.float32)
     met = np.full((len(part), 2, w + 2 * h), -1, dtype=np.int32)
+    has_met = False
     for k in range(h):
-        y = h - 1 - k if part[0, major] > 0 else k
+        y = h - 1 - k if sign > 0 else k
+        has_met |= edge_begins[y, 0] < edge_begins[y, 2]  # before it there is nothing to integrate from
         t_yy, t_yx, t_xx = tensor[0, y], tensor[1, y], tensor[2, y]
         for i in range(len(part)):
-            # Parallel lines x = line + round(y dx / dy) cover every pixel once; ‖∇I · d‖² is integrated along them.
-            dy, dx = part[i, major], part[i, minor]
-            start = h - int(np.floor(y * (dx / dy) + 0.5))
-            step = abs(1 / dy)
-            yy, yx, xx = np.float32(step * dy * dy), np.float32(2 * step * dy * dx), np.float32(step * dx * dx)
+            # Parallel lines x = line + round(y · slope) cover every pixel once; ‖∇I · d‖² is integrated along them.
+            start = h - int(np.floor(y * part[i, 3] + 0.5))
+            yy, yx, xx = np.float32(part[i, 4]), np.float32(part[i, 5]), np.float32(part[i, 6])
             total = totals[i, 0, start : start + w]
-            for x in range(w):
+            for x in range(w if has_met else 0):
                 total[x] += yy * t_yy[x] + yx * t_yx[x] + xx * t_xx[x]
+            for kind in range(2):
+                met_here, there = met[i, kind, start : start + w], totals[i, 1 + kind, start : start + w]
+                for x in edges[edge_begins[y, kind] : edge_begins[y, kind + 1]]:
+                    met_here[x] = y * strides[0] + x * strides[1]
+                    there[x] = total[x]
 
-            for e in range(begins[y], begins[y + 1]):
-                x = edges[e]
-                kind = 0 if known[y, x] > 0 else 1
-                met[i, kind, start + x] = y * strides[0] + x * strides[1]
-                totals[i, 1 + kind, start + x] = total[x]
-
-            # Only the pixels with this place in their tile look in this direction.
-            block = int(part[i, 0])
-            phase = block % (tile * tile)
-            tile_y, tile_x = phase // tile, phase % tile
-            if major == 2:
-                tile_y, tile_x = tile_x, tile_y
-            if y % tile == tile_y:
-                row, n = y // tile, (w - tile_x + tile - 1) // tile
-                for kind in range(2):
-                    _look(
-                        tile_x,
-                        tile,
-                        total,
-                        met[i, kind, start : start + w],
-                        totals[i, 1 + kind, start : start + w],
-                        hits[block, kind, row, :n],
-                        energies[block, kind, row, :n],
-                    )
+            # Only the pixels with one place in their tile look in a direction.
+            tile_x = int(part[i, 8])
+            begin, end = begins[y, tile_x], begins[y, tile_x + 1]
+            if y % tile == int(part[i, 7]) and begin < end:
+                ray, looking = int(part[i, 0]) // (tile * tile), (numbers[begin:end], slots[begin:end])
+                lines = met[i, :, start + tile_x :], totals[i, 1:, start + tile_x :]
+                _look(looking, tile, total[tile_x:], lines, (hits[:, ray], energies[:, ray]))
 
 
 @njit(cache=True, nogil=True)
-def _look(first: int, tile: int, total: Array, hit: Array, total_there: Array, seen: Array, energy: Array) -> None:
-    for column in range(len(seen)):
-        x = first + column * tile
-        seen[column] = hit[x]
-        energy[column] = max(total[x] - total_there[x], np.float32(0))
+def _look(
+    looking: tuple[Array, Array],
+    tile: int,
+    total: Array,
+    lines: tuple[Array, Array],
+    found: tuple[Array, Array],
+) -> None:
+    (numbers, slots), (met, there), (hits, energies) = looking, lines, found
+    for j in range(len(numbers)):
+        pixel, x = numbers[j], slots[j] * tile
+        for kind in range(2):
+            hits[pixel, kind] = met[kind, x]
+            energies[pixel, kind] = max(total[x] - there[kind, x], np.float32(0))

@@ -7,6 +7,7 @@ import numpy as np
 from active_matting.compiled import njit
 from active_matting.solvers.sampling.gathering import Offers
 from active_matting.solvers.sampling.rows import (
+    LANES,
     Array,
     Arrays,
     Frame,
@@ -22,6 +23,7 @@ from active_matting.solvers.sampling.rows import (
 _Number: TypeAlias = np.float32
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
+_SHORT = 32  # pixels: in runs as short as this, starting loops of any length costs more than their work
 _NO_KEY = np.int32(0x7F7FFFFF)  # above every cost that can occur
 _NO_PAIR = np.int32(0x50000000)  # a cost that only pixels without a pair have
 
@@ -30,17 +32,21 @@ def refine(
     frame: Frame,
     colour: Planes,
     known: Plane,
+    far: Plane,
     offers: Offers,
     neighbours: int,
     decay: float,
     refined: Planes,
     workers: Workers,
 ) -> None:
-    """Fill 8 planes with foreground, background, alpha and confidence from the neighbours' best three pairs."""
+    """Fill 8 planes with foreground, background, alpha and confidence from the neighbours' best three pairs.
+
+    far: not 0 where pixels, known ones, are so far from unknown ones that nobody asks for them: they are left out.
+    """
     offsets = chessboard_offsets(neighbours)
     shifts = offsets[:, 0] * frame.pitch + offsets[:, 1]
     buffer = run_buffer(frame.w)
-    given = colour, known, *offers, shifts
+    given = colour, known, far, *offers, shifts
     workers.over(_refine_rows, frame.h, frame.place, given, np.float32(decay), buffer, refined)
 
 
@@ -48,7 +54,7 @@ def refine(
 def _refine_rows(
     rows: tuple[int, int], place: tuple[int, int, int, int], given: Arrays, decay: float, width: int, refined: Array
 ) -> None:
-    colour, known, pairs, lines, shifts = given
+    colour, known, far, pairs, lines, shifts = given
     _, w, first, pitch = place
     costs = np.empty((2, width), dtype=np.float32)
     keys = np.empty((3, width), dtype=np.int32)
@@ -56,25 +62,32 @@ def _refine_rows(
     scratch = np.empty((3, width), dtype=np.float32)
     for y in range(rows[0], rows[1]):
         row = first + y * pitch
-        _copy_known(row, w, colour, known, refined)
+        start, stop, _ = next_run(far, row, 0, w)
+        while start < w:
+            _copy_known(row + start, stop - start, colour, known, refined)
+            start, stop, _ = next_run(far, row, stop, w)
         start, stop, n = next_run(known, row, 0, w)
         while start < w:
             at = row + start
-            _best_three(at, n, colour, lines, shifts, costs, keys)
+            if n <= _SHORT:
+                for x in range(0, n, LANES):
+                    _best_three_of_vector(at, x, colour, lines, shifts, costs, keys)
+            else:
+                _best_three(at, n, colour, lines, shifts, costs, keys)
             _average_pairs(at, stop - start, known, keys, pairs, shifts, mean)
             _refine_run(at, stop - start, colour, known, mean, decay, scratch, refined)
             start, stop, n = next_run(known, row, stop, w)
 
 
 @njit(cache=True, nogil=True)
-def _copy_known(row: int, w: int, colour: Array, known: Array, refined: Array) -> None:
-    label = known[row : row + w]
+def _copy_known(at: int, n: int, colour: Array, known: Array, refined: Array) -> None:
+    label = known[at : at + n]
     for c in range(8):
-        source, target = colour[c % 3, row : row + w], refined[c, row : row + w]
+        source, target = colour[c % 3, at : at + n], refined[c, at : at + n]
         if c < 6:
             target[:] = source
         elif c == 6:
-            for x in range(w):
+            for x in range(n):
                 target[x] = max(label[x], np.float32(0))
         else:
             target[:] = 1
@@ -92,6 +105,37 @@ def _best_three(at: int, n: int, colour: Array, lines: Array, shifts: Array, cos
             _insert_two(k, n, costs.view(np.int32), keys)
         else:
             _insert_one(k, n, costs.view(np.int32), keys)
+
+
+@njit(cache=True, nogil=True)
+def _best_three_of_vector(
+    at: int, lane: int, colour: Array, lines: Array, shifts: Array, costs: Array, keys: Array
+) -> None:
+    # The same for `LANES` pixels of a run: loops of a constant length start sooner.
+    at += lane
+    cost, bits = costs[0], costs.view(np.int32)[0]
+    r, g, b = colour[0, at : at + LANES], colour[1, at : at + LANES], colour[2, at : at + LANES]
+    first, second, third = keys[0, lane : lane + LANES], keys[1, lane : lane + LANES], keys[2, lane : lane + LANES]
+    for x in range(LANES):
+        first[x] = second[x] = third[x] = _NO_KEY
+    for k in range(len(shifts)):
+        to = at + shifts[k]
+        br, bg, bb = lines[0, to : to + LANES], lines[1, to : to + LANES], lines[2, to : to + LANES]
+        dr, dg, db = lines[3, to : to + LANES], lines[4, to : to + LANES], lines[5, to : to + LANES]
+        inverse = lines[6, to : to + LANES]
+        for x in range(LANES):
+            cr, cg, cb = r[x] - br[x], g[x] - bg[x], b[x] - bb[x]
+            alpha = (cr * dr[x] + cg * dg[x] + cb * db[x]) * inverse[x]
+            alpha = min(max(alpha, np.float32(0)), np.float32(1))
+            cr, cg, cb = cr - alpha * dr[x], cg - alpha * dg[x], cb - alpha * db[x]
+            cost[x] = cr * cr + cg * cg + cb * cb
+        for x in range(LANES):
+            key = (bits[x] & np.int32(-256)) | np.int32(k)
+            middle = max(first[x], key)
+            first[x] = min(first[x], key)
+            worst = max(second[x], middle)
+            second[x] = min(second[x], middle)
+            third[x] = min(third[x], worst)
 
 
 @njit(cache=True, nogil=True)

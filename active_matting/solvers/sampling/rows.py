@@ -27,7 +27,7 @@ Array: TypeAlias = NDArray[Any]
 
 Arrays: TypeAlias = tuple[Array, ...]
 
-_LANES = 16  # runs are multiples of it: no remainder is left for slower code
+LANES = 16  # runs are multiples of it: no remainder is left for slower code
 _LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
 _GAP = 32  # pixels that need no work but are cheaper to take along than to part a run
 _CHUNK = 16  # rows a thread takes at once
@@ -44,7 +44,7 @@ class Frame:
     @property
     def pitch(self) -> int:
         """From one row to the next; behind the right margin is room for a run rounded up."""
-        return (self.w + 2 * self.margin + 2 * _LANES - 1) // _LANES * _LANES
+        return (self.w + 2 * self.margin + 2 * LANES - 1) // LANES * LANES
 
     @property
     def size(self) -> int:
@@ -80,8 +80,8 @@ class Workers:
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._others = threads - 1  # beside the caller's own
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def __enter__(self) -> Self:
         return self
@@ -97,9 +97,22 @@ class Workers:
         if self._pool is None or count <= chunk:
             kernel((0, count), *arguments)
             return
-        chunks = pairwise([*range(0, count, chunk), count])
-        for future in [self._pool.submit(kernel, rows, *arguments) for rows in chunks]:
+        chunks = iter(list(pairwise([*range(0, count, chunk), count])))
+
+        def work() -> None:
+            for rows in chunks:  # each thread takes the next that nobody has taken
+                kernel(rows, *arguments)
+
+        futures = [self._pool.submit(work) for _ in range(self._others)]
+        work()
+        for future in futures:
             future.result()
+
+
+@njit(cache=True, nogil=True)
+def whole_vectors(n: int) -> int:
+    """So many pixels, rounded up."""
+    return (n + LANES - 1) // LANES * LANES
 
 
 @njit(cache=True, nogil=True)
@@ -118,12 +131,12 @@ def next_run(todo: Array, row: int, x: int, w: int) -> tuple[int, int, int]:
             last = column
         elif column - last >= _GAP:
             break
-    return x, last + 1, (last + _LANES - x) // _LANES * _LANES
+    return x, last + 1, whole_vectors(last + 1 - x)
 
 
 def run_buffer(n: int) -> int:
     """How long a buffer for runs of an image `n` pixels wide must be."""
-    return (min(n, _LONGEST) + _LANES - 1) // _LANES * _LANES
+    return (min(n, _LONGEST) + LANES - 1) // LANES * LANES
 
 
 @cache

@@ -1,5 +1,6 @@
 """Shared sampling's last stage: colours and alpha are smoothed, weighted by confidence."""
 
+import cv2
 import numpy as np
 
 from active_matting.compiled import njit
@@ -16,8 +17,11 @@ from active_matting.solvers.sampling.rows import (
     next_run,
     run_buffer,
 )
+from active_matting.solvers.sampling.sums import sum_by_difference, sum_one, sum_window
+from active_matting.types import Image
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
+_SHORT = 48  # pixels: in runs as short as this, starting so many loops costs more than taking pixels one by one
 
 
 def window_radius(neighbours: int) -> int:
@@ -25,10 +29,20 @@ def window_radius(neighbours: int) -> int:
     return int((np.sqrt(neighbours) - 1) / 2 + 0.5)
 
 
+def far_from_unknown(frame: Frame, known: Plane, neighbours: int, far: Plane) -> None:
+    """Fill `far` with 0 where smoothing asks for a pixel, else 1."""
+    reach = max(int(np.abs(nearest_offsets(neighbours)).max()), window_radius(neighbours))
+    is_unknown = (frame.inside(known) == 0).astype(np.uint8)
+    is_near = cv2.dilate(is_unknown, np.ones((2 * reach + 1, 2 * reach + 1), dtype=np.uint8))
+    np.equal(is_near, 0, out=frame.inside(far))
+
+
 def smooth(
     frame: Frame,
+    image: Image,
     colour: Planes,
     known: Plane,
+    far: Plane,
     refined: Planes,
     neighbours: int,
     decay: float,
@@ -37,11 +51,10 @@ def smooth(
 ) -> Matte:
     """Smooth colours and alpha over the nearest pixels, weighted by confidence.
 
-    terms: 12 planes to work in, 0 in the margin.
+    far: see `far_from_unknown`; terms: 12 planes to work in, 0 in the margin.
     """
     h, w = frame.h, frame.w
-    alpha = np.empty((h, w), dtype=np.float32)
-    foreground, background = np.empty((h, w, 3), dtype=np.float32), np.empty((h, w, 3), dtype=np.float32)
+    alpha, foreground, background = np.empty((h, w), dtype=np.float32), np.empty_like(image), np.empty_like(image)
 
     # A Gaussian of variance m / 9π makes the m pixels a disc of three standard deviations. Its peak is 1: known
     # pixels then outweigh others in α_low without silencing them.
@@ -52,8 +65,8 @@ def smooth(
     line = np.exp(np.arange(-radius, radius + 1) ** 2 * falloff).astype(np.float32)
     disc = offsets[:, 0] * frame.pitch + offsets[:, 1], gauss, line
 
-    workers.over(_term_rows, h, frame.place, known, refined, terms)
-    given = colour, known, refined, terms
+    workers.over(_term_rows, h, frame.place, known, far, refined, terms)
+    given = image, colour, known, refined, terms
     matte = alpha, foreground, background
     width = run_buffer(w)
     workers.over(_smooth_rows, h, frame.place, given, disc, np.float32(decay), width, matte)
@@ -62,33 +75,41 @@ def smooth(
 
 @njit(cache=True, nogil=True)
 def _term_rows(
-    rows: tuple[int, int], place: tuple[int, int, int, int], known: Array, refined: Array, terms: Array
+    rows: tuple[int, int], place: tuple[int, int, int, int], known: Array, far: Array, refined: Array, terms: Array
 ) -> None:
-    # What the neighbours' sums are made of; f is the confidence:
-    # f α, f α F, f (1 - α), f (1 - α) B, f α (1 - α), f α (1 - α) ‖F - B‖, [known], [known] α.
     _, w, first, pitch = place
     for y in range(rows[0], rows[1]):
         row = first + y * pitch
-        alpha, confidence = refined[6, row : row + w], refined[7, row : row + w]
-        for kind in range(2):
-            weight = terms[4 * kind, row : row + w]
-            for x in range(w):
-                weight[x] = confidence[x] * (alpha[x] if kind == 0 else 1 - alpha[x])
-            for c in range(3):
-                target, value = terms[4 * kind + 1 + c, row : row + w], refined[3 * kind + c, row : row + w]
-                for x in range(w):
-                    target[x] = weight[x] * value[x]
-        mixed, apart = terms[8, row : row + w], terms[9, row : row + w]
-        told, one = terms[10, row : row + w], terms[11, row : row + w]
-        for x in range(w):
-            square = np.float32(0)
-            for c in range(3):
-                square += (refined[c, row + x] - refined[3 + c, row + x]) ** 2
-            mixed[x] = confidence[x] * alpha[x] * (1 - alpha[x])
-            apart[x] = mixed[x] * np.sqrt(square)
-            is_known = known[row + x] != 0
-            told[x] = is_known
-            one[x] = alpha[x] * is_known
+        start, stop, _ = next_run(far, row, 0, w)
+        while start < w:
+            _terms(row + start, stop - start, known, refined, terms)
+            start, stop, _ = next_run(far, row, stop, w)
+
+
+@njit(cache=True, nogil=True)
+def _terms(at: int, n: int, known: Array, refined: Array, terms: Array) -> None:
+    # What the neighbours' sums are made of; f is the confidence:
+    # f α, f α F, f (1 - α), f (1 - α) B, f α (1 - α), f α (1 - α) ‖F - B‖, [known], [known] α.
+    alpha, confidence = refined[6, at : at + n], refined[7, at : at + n]
+    for kind in range(2):
+        weight = terms[4 * kind, at : at + n]
+        for x in range(n):
+            weight[x] = confidence[x] * (alpha[x] if kind == 0 else 1 - alpha[x])
+        for c in range(3):
+            target, value = terms[4 * kind + 1 + c, at : at + n], refined[3 * kind + c, at : at + n]
+            for x in range(n):
+                target[x] = weight[x] * value[x]
+    mixed, apart = terms[8, at : at + n], terms[9, at : at + n]
+    told, one = terms[10, at : at + n], terms[11, at : at + n]
+    for x in range(n):
+        square = np.float32(0)
+        for c in range(3):
+            square += (refined[c, at + x] - refined[3 + c, at + x]) ** 2
+        mixed[x] = confidence[x] * alpha[x] * (1 - alpha[x])
+        apart[x] = mixed[x] * np.sqrt(square)
+        is_known = known[at + x] != 0
+        told[x] = is_known
+        one[x] = alpha[x] * is_known
 
 
 @njit(cache=True, nogil=True)
@@ -101,7 +122,7 @@ def _smooth_rows(
     width: int,
     matte: Arrays,
 ) -> None:
-    colour, known, refined, terms = given
+    image, colour, known, refined, terms = given
     shifts, gauss, line = disc
     _, w, first, pitch = place
     sums = np.zeros((14, width), dtype=np.float32)
@@ -111,76 +132,32 @@ def _smooth_rows(
     scratch = np.zeros((6, width), dtype=np.float32)
     for y in range(rows[0], rows[1]):
         row = first + y * pitch
-        _store_known(y, row, w, colour, known, matte)
+        _store_known(y, row, w, image, known, matte)
         start, stop, n = next_run(known, row, 0, w)
         while start < w:
             at = row + start
-            _sum_by_difference(at, n, refined[6], terms, shifts, gauss, weights, sums)
-            for c in range(4):
-                _sum_window(at, n, pitch, terms[8 + c], flat, column, sums[8 + c])
-            for kind in range(2):
-                _sum_window(at, n, pitch, terms[4 * kind], line, column, sums[12 + kind])
+            if n <= _SHORT:
+                for x in range(start, stop):
+                    if known[row + x] == 0:
+                        sum_one(row + x, pitch, refined[6], terms, disc, sums[:, x - start])
+            else:
+                sum_by_difference(at, n, refined[6], terms, shifts, gauss, weights, sums)
+                for c in range(4):
+                    sum_window(at, n, pitch, terms[8 + c], flat, column, sums[8 + c])
+                for kind in range(2):
+                    sum_window(at, n, pitch, terms[4 * kind], line, column, sums[12 + kind])
             _finish(at, n, colour, refined, sums, decay, scratch)
             _store(y, start, at, stop - start, known, scratch, sums, matte)
             start, stop, n = next_run(known, row, stop, w)
 
 
 @njit(cache=True, nogil=True)
-def _store_known(y: int, row: int, w: int, colour: Array, known: Array, matte: Arrays) -> None:
+def _store_known(y: int, row: int, w: int, image: Array, known: Array, matte: Arrays) -> None:
     alpha, foreground, background = matte
     for x in range(w):
         alpha[y, x] = max(known[row + x], np.float32(0))
-    for x in range(w):
-        for c in range(3):
-            foreground[y, x, c] = background[y, x, c] = colour[c, row + x]
-
-
-@njit(cache=True, nogil=True)
-def _sum_by_difference(
-    at: int, n: int, alpha: Array, terms: Array, shifts: Array, gauss: Array, weights: Array, sums: Array
-) -> None:
-    # W_c = G f_q |α_p - α_q|, and G f_p for the pixel itself: Σ W_c α, W_c α F, W_c (1 - α), W_c (1 - α) B.
-    # Four neighbours at once, so that the sums are read and written a fourth as often.
-    here = alpha[at : at + n]
-    for c in range(8):
-        sums[c, :n] = terms[c, at : at + n]
-    for k in range(1, len(shifts), 4):
-        last = len(shifts) - 1
-        q = at + shifts[k], at + shifts[min(k + 1, last)], at + shifts[min(k + 2, last)], at + shifts[min(k + 3, last)]
-        for j in range(4):
-            g = gauss[k + j] if k + j <= last else np.float32(0)
-            there, weight = alpha[q[j] : q[j] + n], weights[j, :n]
-            for x in range(n):
-                weight[x] = g * abs(here[x] - there[x])
-        for c in range(8):
-            _add_four(sums[c, :n], terms[c], q, weights)
-
-
-@njit(cache=True, nogil=True)
-def _add_four(total: Array, term: Array, q: tuple[int, int, int, int], weights: Array) -> None:
-    n = len(total)
-    w_0, w_1, w_2, w_3 = weights[0, :n], weights[1, :n], weights[2, :n], weights[3, :n]
-    t_0, t_1, t_2, t_3 = term[q[0] : q[0] + n], term[q[1] : q[1] + n], term[q[2] : q[2] + n], term[q[3] : q[3] + n]
-    for x in range(n):
-        total[x] += (w_0[x] * t_0[x] + w_1[x] * t_1[x]) + (w_2[x] * t_2[x] + w_3[x] * t_3[x])
-
-
-@njit(cache=True, nogil=True)
-def _sum_window(at: int, n: int, pitch: int, term: Array, line: Array, column: Array, total: Array) -> None:
-    # Σ over a square of line[dy] line[dx] term: down the columns first, then along the row.
-    radius = len(line) // 2
-    wide = n + 2 * radius
-    column[:wide] = 0
-    for k in range(len(line)):
-        q = at + (k - radius) * pitch - radius
-        source, factor = term[q : q + wide], line[k]
-        for x in range(wide):
-            column[x] += factor * source[x]
-    total[:n] = 0
-    for k in range(len(line)):
-        source, factor = column[k : k + n], line[k]
-        for x in range(n):
-            total[x] += factor * source[x]
+    foreground[y] = image[y]
+    background[y] = image[y]
 
 
 @njit(cache=True, nogil=True)
