@@ -11,11 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.segmenters.base import Probability, resize_image, resize_labels, resize_plane, scaled_shape
+from active_matting.segmenters.base import (
+    Probability,
+    label_cores,
+    resize_image,
+    resize_labels,
+    resize_plane,
+    scaled_shape,
+)
 from active_matting.segmenters.bilateral_grid import BilateralGrid
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron
 from active_matting.segmenters.planes import Planes, blurred, in_threads, lab_of, local_deviation
-from active_matting.types import Image, Label, LabelMap
+from active_matting.types import Alpha, Image, Label, LabelMap
 
 SIDE = 200
 """The longer side, in pixels, of the picture on which the band is drawn: what the weights were fitted at."""
@@ -54,19 +61,22 @@ class PreparedBand:
         shape = (image.shape[0], image.shape[1])
         return cls(shape, *band_planes(image), read_perceptron(WEIGHTS, FEATURES))
 
-    def trimap(self, segmentation: Probability, label_map: LabelMap, sureness: float) -> LabelMap:
-        """Labels int8 (H, W) for a solver: what is told, and what is pure with more than the chance `sureness`.
+    def draw(self, segmentation: Probability, label_map: LabelMap, sureness: float) -> tuple[LabelMap, Alpha]:
+        """Labels int8 (H, W) for a solver: what is told, and what is pure with more than the chance `sureness`; and the
+        alpha float32 (H, W) that is to be expected.
 
         segmentation: float32 (H, W) in [0, 1]. Told transitions stay transitions.
         """
         height, width = self.shape
         labels = resize_labels(label_map, (self.lab.shape[0], self.lab.shape[1]))
-        _, foreground, background = self.perceptron(band_features(self.lab, self.texture, segmentation, labels))
+        features = band_features(self.lab, self.texture, segmentation, labels)
+        expected, foreground, background = self.perceptron(features)
         drawn = np.zeros(labels.shape, dtype=np.int8)
         drawn[(foreground > sureness) | (labels == Label.FOREGROUND)] = Label.FOREGROUND
         drawn[(background > sureness) | (labels == Label.BACKGROUND)] = Label.BACKGROUND
-        trimap = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_NEAREST)
-        return np.where(label_map != Label.UNLABELLED, label_map, trimap).astype(np.int8)
+        large = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_NEAREST)
+        trimap = np.where(label_map != Label.UNLABELLED, label_map, large).astype(np.int8)
+        return trimap, resize_plane(expected, self.shape)
 
 
 def band_planes(image: Image) -> tuple[Planes, tuple[NDArray[np.float32], ...]]:
@@ -88,7 +98,7 @@ def band_features(
     small = resize_image(segmentation, scaled_shape((h, w), COARSE))
     likely = resize_plane(small, (h, w))
     likely[labels == Label.FOREGROUND], likely[labels == Label.BACKGROUND] = 1, 0
-    weights = np.where((labels == Label.FOREGROUND) | (labels == Label.BACKGROUND), np.float32(10), np.float32(1))
+    weights = np.where(label_cores(labels) != Label.UNLABELLED, np.float32(10), np.float32(1))
     averages = in_threads([(grid.average, (lab, likely, weights)) for grid in GRIDS])
 
     features = [_log_odds(likely)]

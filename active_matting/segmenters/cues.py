@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.segmenters.base import Probability, resize_image, resize_labels, resize_plane, scaled_shape
+from active_matting.segmenters.base import (
+    Probability,
+    label_cores,
+    resize_image,
+    resize_labels,
+    resize_plane,
+    scaled_shape,
+)
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
 from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron
@@ -47,9 +54,10 @@ class Cues:
 
     Cues are likeness to the labelled pixels (kernels in the spaces of colour, colour and place, and texture) and
     geodesic distance to them (over colour differences, over the highest barrier, over texture, over what colour alone
-    says), and two mattes of the small picture. A perceptron of two hidden layers, fitted to pictures with true masks,
-    weighs them; see the model card beside its weights. Nothing starts at random and nothing takes turns, so that one
-    more answer changes what is near or like it, and leaves the rest.
+    says), and two mattes of the small picture. Only the inner pixels of what was told are examples: a rim that shows
+    what lies beyond an edge would make all of that look told. A perceptron of two hidden layers, fitted to pictures
+    with true masks so that one more true answer spoils nothing, weighs them; see the model card beside its weights.
+    Nothing starts at random and nothing takes turns.
     """
 
     def prepare(self, image: Image) -> "PreparedCues":
@@ -118,10 +126,11 @@ class CuePlanes:
 
 def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
     """What is named in `FEATURES`, float32 (features, h, w), for int8 (h, w) labels of which both classes are there."""
-    told = labels == Label.FOREGROUND, labels == Label.BACKGROUND
-    jobs: list[Job] = [(likeness, (space, is_told, scales)) for space, scales in planes.spaces for is_told in told]
-    jobs += [(distances, (costs, is_told, highest)) for costs, highest, _, _ in planes.ways for is_told in told]
-    solved: list[Job] = [(matte.solve, (labels,)) for matte in planes.mattes]
+    cores = label_cores(labels)
+    examples = cores == Label.FOREGROUND, cores == Label.BACKGROUND
+    jobs: list[Job] = [(likeness, (space, some, scales)) for space, scales in planes.spaces for some in examples]
+    jobs += [(distances, (costs, some, highest)) for costs, highest, _, _ in planes.ways for some in examples]
+    solved: list[Job] = [(matte.solve, (cores,)) for matte in planes.mattes]
     found = in_threads(solved + jobs)
     mattes, found = found[: len(solved)], found[len(solved) :]
     alike, distant = found[: 2 * len(planes.spaces)], found[2 * len(planes.spaces) :]
@@ -133,7 +142,7 @@ def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
     verdict = _share(alike[0][2], alike[1][2], 1e-3)
     over_verdict = step_costs(step_differences(blurred(verdict, 0.8)[..., None]), 0.01)
     ways = [*planes.ways, (over_verdict, False, 0.05, 1.0)]
-    distant += in_threads([(distances, (over_verdict, is_told, False)) for is_told in told])
+    distant += in_threads([(distances, (over_verdict, some, False)) for some in examples])
     for (_, _, little, unit), foreground, background in zip(ways, distant[::2], distant[1::2], strict=True):
         nearest = np.minimum(foreground, background) / np.float32(unit)
         features += [log_ratio(background, foreground, little), np.minimum(nearest, 3)]
@@ -141,7 +150,10 @@ def cues(planes: CuePlanes, labels: LabelMap) -> Planes:
     plain, barrier = _share(distant[1], distant[0], 0.05), _share(distant[5], distant[4], 0.01)
     for sigma in (2, 5, 12):
         features += [blurred(verdict, sigma) - 0.5, blurred(plain, sigma) - 0.5]
-    counts = [np.full(planes.shape, np.log1p(is_told.sum() / 25), dtype=np.float32) for is_told in told]
+    counts = [
+        np.full(planes.shape, np.log1p((labels == label).sum() / 25), dtype=np.float32)
+        for label in (Label.FOREGROUND, Label.BACKGROUND)
+    ]
     border, height, centre, fine, coarse = planes.constant
     features += [border, height, centre, *counts, fine, coarse]
     features += [verdict - 0.5, plain - 0.5, barrier - 0.5, *(matte.alpha - 0.5 for matte in mattes)]

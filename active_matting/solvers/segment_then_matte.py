@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import make_segmenter
@@ -11,7 +13,10 @@ from active_matting.segmenters.band import PreparedBand
 from active_matting.segmenters.base import PreparedSegmenter
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
-from active_matting.types import Image, Label, LabelMap, check_image
+from active_matting.types import Alpha, Image, Label, LabelMap, check_image
+
+_AROUND = 0.01
+"""Standard deviation of what counts as around a pixel, as a part of the image's longer side."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,10 @@ class SegmentThenMatte:
 
     No matting method was made for a handful of labelled regions: colours seen at a few places do not tell what lies
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
-    `active_matting.segmenters.band`. What the user labelled holds throughout, transitions included: they stay in the
-    band. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other arguments.
+    `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, so that one more label does
+    not turn it over. Both matter less the more is told: where that is half of the image or more, the solver has the
+    labels as they are. What the user labelled holds throughout, transitions included: they stay in the band. Raises
+    `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other arguments.
 
     >>> SegmentThenMatte(segmenter="grabcut", solver="closed-form", solver_kwargs={"epsilon": 1e-6}).solver
     'closed-form'
@@ -35,7 +42,7 @@ class SegmentThenMatte:
     solver_kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
     sureness: float = 0.95
     """Pixels that are pure with more than this chance are taken as known; the higher, the wider the band. The more of
-    the image is told, the surer it has to be: a trimap is left as it is."""
+    the image is told, the surer it has to be."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sureness < 1:
@@ -75,7 +82,26 @@ class PreparedParts:
 
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
         """The matte for labels int8 (H, W) of which both classes are there."""
+        untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
+        openness = max(0.0, 2 * untold - 1) ** 2  # near 1 for a handful of answers
+        if openness == 0:
+            return self.solver.solve(label_map)
         segmentation = self.segmenter.segment(label_map)
-        untold = np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION))
-        trimap = self.band.trimap(segmentation, label_map, 1 - (1 - self.sureness) * float(untold) ** 4)
-        return self.solver.solve(trimap)
+        trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * openness)
+        return held_to(expected, self.solver.solve(trimap), trimap == Label.UNLABELLED, openness)
+
+
+def held_to(expected: Alpha, matte: Matte, is_unknown: NDArray[np.bool_], firmness: float) -> Matte:
+    """The matte with the average of `expected` around each unknown pixel, and half of its own detail.
+
+    Where much is unknown, a solver extends what it knows into it, and may turn from one class to the other by one label
+    more; what is expected there changes little. expected: float32 (H, W) in [0, 1]; firmness: from 0, the matte as it
+    is, to 1.
+    """
+    difference = np.where(is_unknown, expected - matte.alpha, 0).astype(np.float32)
+    sigma = max(1.0, _AROUND * max(is_unknown.shape))
+    share = cv2.GaussianBlur(is_unknown.astype(np.float32), (0, 0), sigma)
+    around = cv2.GaussianBlur(difference, (0, 0), sigma) / np.maximum(share, np.float32(1e-6))
+    change = np.float32(firmness) * np.where(is_unknown, (difference + around) / 2, 0)
+    alpha = np.clip(matte.alpha + change, 0, 1).astype(np.float32)
+    return replace(matte, alpha=alpha, foreground=None, background=None)  # its colours were for its own alpha

@@ -3,15 +3,14 @@
 python -m active_matting.training.segmentation --mattes photo-mattes --backgrounds backgrounds --output out
 
 Each round a simulated user answers regions where the present perceptrons are most wrong, on pictures drawn at random;
-what the perceptrons saw and the truth are kept; then both are fitted anew to all that was kept. So they learn from the
-label maps that their own mistakes lead to.
+what the perceptrons saw, before and after an answer, and the truth are kept; then both are fitted anew to all that was
+kept. So they learn from the label maps that their own mistakes lead to, and that one more answer is to spoil nothing.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -19,37 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Cutouts, Folder
-from active_matting.errors import ActiveMattingError, InvalidArgumentError
+from active_matting.errors import ActiveMattingError
 from active_matting.files import write_json
-from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
-from active_matting.regions import Region
-from active_matting.robots import is_askable, most_wrong_region
+from active_matting.robots import is_askable
 from active_matting.segmenters import band, cues
 from active_matting.segmenters.base import resize_image, resize_labels, resize_plane
 from active_matting.segmenters.perceptron import Perceptron, write_perceptron
+from active_matting.training.fitting import Examples, fit
 from active_matting.training.pictures import Picture, Pictures, background_files
+from active_matting.training.users import SimulatedUser
 from active_matting.types import Alpha, Label, LabelMap
 
 REGION_SIDE = 20  # on pictures of 400 × 400
 _SMALL, _LARGE = (cues.SIDE, cues.SIDE), (band.SIDE, band.SIDE)
 
 Matrix = NDArray[np.float32]
-
-
-@dataclass
-class Examples:
-    """What a perceptron is fitted to: features (inputs, n) and targets (outputs, n), in pieces."""
-
-    features: list[Matrix] = field(default_factory=list)
-    targets: list[Matrix] = field(default_factory=list)
-
-    def add(self, features: Matrix, targets: Matrix, where: NDArray[np.int64]) -> None:
-        """Keep the pixels `where`, flat indices, of planes (inputs, h, w) and (outputs, h, w)."""
-        self.features.append(features.reshape(len(features), -1)[:, where])
-        self.targets.append(targets.reshape(len(targets), -1)[:, where])
 
 
 @dataclass(frozen=True)
@@ -89,29 +74,28 @@ def collect(
     rng: np.random.Generator,
 ) -> dict[int, float]:
     """Have a simulated user answer up to 20 regions and keep examples of some moments; RMSE by number of answers."""
-    eyes, truth = Eyes(picture, segmenter, edge), picture.alpha
-    targets = _targets(truth)
-    annotator = ExactAnnotator(truth)
-    label_map, believed = np.zeros(truth.shape, dtype=np.int8), np.full(truth.shape, 0.5, dtype=np.float32)
+    eyes, user = Eyes(picture, segmenter, edge), SimulatedUser(picture.alpha, REGION_SIDE, rng)
+    targets = _targets(picture.alpha)
+    believed = np.full(picture.alpha.shape, 0.5, dtype=np.float32)
     last = int(rng.integers(6, 21))
-    moments = set(rng.choice(np.arange(2, last + 1), 4, replace=False).tolist())
-    errors = {}
+    moments = set(rng.choice(np.arange(2, last), 4, replace=False).tolist())
+    errors: dict[int, float] = {}
+    pending: list[tuple[Examples, Matrix, Matrix, NDArray[np.int64]]] = []  # until one more answer is seen
     for number in range(1, last + 1):
-        is_random = rng.random() < (0.4 if number <= 2 else 0.1)
-        if is_random:
-            region = _random_region(truth, label_map, number, rng)
-        else:
-            region = most_wrong_region(truth, believed, label_map, REGION_SIDE)
-        label_map = record(label_map, RegionAnswer(region, annotator.answer(region)))
+        user.answer(believed)
+        label_map = user.label_map
         if not ((label_map == Label.FOREGROUND).any() and (label_map == Label.BACKGROUND).any()):
             continue
         seen, edge_seen, believed = eyes.look(label_map)
-        errors[number] = rmse(believed, truth)
+        errors[number] = rmse(believed, picture.alpha)
+        for (examples, before, wanted, where), after in zip(pending, (seen, edge_seen), strict=False):
+            examples.add(before, after, wanted, where)
+        pending = []
         if number in moments:
             untold = np.flatnonzero(resize_labels(label_map, _SMALL) == Label.UNLABELLED)
-            kept[0].add(seen, targets[0], rng.choice(untold, 250))
+            pending.append((kept[0], seen, targets[0], rng.choice(untold, 250)))
             if picture.is_soft:
-                kept[1].add(edge_seen, targets[1], _near_edges(edge_seen, label_map, rng))
+                pending.append((kept[1], edge_seen, targets[1], _near_edges(edge_seen, label_map, rng)))
     return errors
 
 
@@ -124,15 +108,6 @@ def _targets(truth: Alpha) -> tuple[Matrix, Matrix]:
     return resize_image(truth, _SMALL)[None], np.stack([alpha, lowest > 0.95, highest < 0.05]).astype(np.float32)
 
 
-def _random_region(truth: Alpha, label_map: LabelMap, number: int, rng: np.random.Generator) -> Region:
-    wants_foreground = number == 1 or (number > 2 and rng.random() < 0.5)
-    askable = is_askable(truth, label_map, REGION_SIDE)
-    wanted = askable & ((truth >= 0.5) == wants_foreground)
-    y, x = np.nonzero(wanted if wanted.any() else askable)
-    chosen = int(rng.integers(len(y)))
-    return Region(int(y[chosen]), int(x[chosen]), REGION_SIDE)
-
-
 def _near_edges(edge_seen: Matrix, label_map: LabelMap, rng: np.random.Generator) -> NDArray[np.int64]:
     """Untold pixels, half of them anywhere and half where the segmentation is in doubt or near its edge."""
     untold = (resize_labels(label_map, _LARGE) == Label.UNLABELLED).ravel()
@@ -140,48 +115,6 @@ def _near_edges(edge_seen: Matrix, label_map: LabelMap, rng: np.random.Generator
     near = untold & (highest > -0.4) & (lowest < 0.4)
     anywhere = rng.choice(np.flatnonzero(untold), 350)
     return np.concatenate([anywhere, rng.choice(np.flatnonzero(near if near.any() else untold), 350)])
-
-
-def fit(examples: Examples, hidden: Sequence[int], passes: int, seed: int) -> Perceptron:
-    """A perceptron fitted by AdamW to the cross-entropy of all outputs, inputs standardised.
-
-    Raises `InvalidArgumentError` without examples.
-    """
-    import torch
-    from torch import nn
-
-    if not examples.features:
-        raise InvalidArgumentError("there is nothing to fit to: the round's pictures gave no examples; draw more")
-    inputs = np.concatenate(examples.features, axis=1).T
-    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
-    x = torch.from_numpy((inputs - mean) / deviation)
-    y = torch.from_numpy(np.concatenate(examples.targets, axis=1).T.copy())
-    generator = torch.Generator().manual_seed(seed)
-    sizes = [x.shape[1], *hidden, y.shape[1]]
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layer = nn.Linear(before, after)
-        with torch.no_grad():
-            layer.weight.normal_(0, (2 / before) ** 0.5, generator=generator)
-            layer.bias.zero_()
-        layers += [layer, nn.ReLU()]
-    network = nn.Sequential(*layers[:-1])
-    batch = min(4096, len(x))
-    steps = passes * (len(x) // batch)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps + 1)
-    for _ in tqdm(range(steps), desc="fit", leave=False):
-        rows = torch.randint(len(x), (batch,), generator=generator)
-        loss = nn.functional.binary_cross_entropy_with_logits(network(x[rows]), y[rows])
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    weights = [layer.weight.detach().numpy() for layer in linear]
-    biases = [layer.bias.detach().numpy() for layer in linear]
-    first = weights[0] / deviation
-    return Perceptron((first, *weights[1:]), (biases[0] - first @ mean, *biases[1:]))
 
 
 def train(
@@ -219,7 +152,7 @@ def _collect_many(
     with tqdm(total=count, desc=title) as progress:
         while progress.n < count:
             picture = pictures.draw(rng)
-            if not all(_has_region(picture.alpha, wanted) for wanted in (Label.FOREGROUND, Label.BACKGROUND)):
+            if not all(has_region(picture.alpha, wanted) for wanted in (Label.FOREGROUND, Label.BACKGROUND)):
                 continue
             errors = collect(picture, segmenter, edge, kept, rng)
             for number, values in found.items():
@@ -229,7 +162,7 @@ def _collect_many(
     return {str(number): round(float(np.mean(values)), 4) for number, values in found.items() if values}
 
 
-def _has_region(truth: Alpha, label: Label) -> bool:
+def has_region(truth: Alpha, label: Label) -> bool:
     askable = is_askable(truth, np.zeros(truth.shape, dtype=np.int8), REGION_SIDE)
     return bool((askable & ((truth >= 0.98) if label == Label.FOREGROUND else (truth <= 0.02))).any())
 

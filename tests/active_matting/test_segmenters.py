@@ -27,12 +27,14 @@ from active_matting.regions import Region
 from active_matting.robots import is_askable
 from active_matting.segmenters import SEGMENTERS, make_segmenter
 from active_matting.segmenters.band import PreparedBand
-from active_matting.segmenters.base import resize_labels, resize_plane, scaled_shape
+from active_matting.segmenters.base import label_cores, resize_labels, resize_plane, scaled_shape
 from active_matting.segmenters.bilateral_grid import BilateralGrid
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
 from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron, write_perceptron
 from active_matting.solvers import make_solver
+from active_matting.solvers.base import Matte
+from active_matting.solvers.segment_then_matte import held_to
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
 
@@ -204,6 +206,42 @@ def test_a_told_class_never_vanishes_with_the_size(data: Any, h: int, w: int, he
         np.testing.assert_array_equal(resized, np.where(label_map == 2, 0, label_map))
 
 
+@given(st.data(), sides, sides)
+def test_cores_lie_inside_and_no_class_is_without(data: Any, h: int, w: int) -> None:
+    drawn = data.draw(st.lists(st.sampled_from([-1, -1, 0, 1, 1]), min_size=h * w, max_size=h * w))
+    labels = np.array(drawn, dtype=np.int8).reshape(h, w)
+    cores = label_cores(labels)
+    assert ((cores == labels) | (cores == 0)).all()
+    assert set(np.unique(labels)) - {0} == set(np.unique(cores)) - {0}
+
+
+def test_the_core_of_a_region_is_without_its_rim_and_a_thin_stroke_is_all_core() -> None:
+    labels = np.zeros((12, 16), dtype=np.int8)
+    labels[1:6, 1:6] = Label.FOREGROUND
+    labels[7:10, 13:16] = Label.FOREGROUND  # at the image's border there is no rim
+    labels[9:11, 1:8] = Label.BACKGROUND
+    expected = np.zeros_like(labels)
+    expected[2:5, 2:5], expected[8, 14:16] = Label.FOREGROUND, Label.FOREGROUND
+    expected[9:11, 1:8] = Label.BACKGROUND
+    np.testing.assert_array_equal(label_cores(labels), expected)
+
+
+def test_a_label_that_touches_an_edge_does_not_stand_for_what_lies_beyond() -> None:
+    # An object at the left; sky, which is told, and rock, of which nobody spoke, at the right. The edge at 202 halves
+    # a pixel of the reduced picture, and the region that is told reaches up to it.
+    rng = np.random.default_rng(0)
+    image = np.zeros((400, 400, 3), dtype=np.float32)
+    image[:, :202], image[:200, 202:], image[200:, 202:] = (0.8, 0.6, 0.3), (0.4, 0.5, 0.7), (0.45, 0.4, 0.4)
+    image = np.clip(image + rng.normal(0, 0.03, image.shape), 0, 1).astype(np.float32)
+    label_map = np.zeros((400, 400), dtype=np.int8)
+    label_map[100:120, 60:80], label_map[60:80, 300:320] = Label.FOREGROUND, Label.BACKGROUND
+    prepared = make_segmenter("cues").prepare(image)
+    before = prepared.segment(label_map)
+    label_map[290:310, 182:202] = Label.FOREGROUND
+    after, rock = prepared.segment(label_map), np.s_[220:, 220:]
+    assert after[rock].mean() < before[rock].mean() + 0.1
+
+
 @given(sides, sides, st.integers(1, 200))
 def test_a_scaled_shape_keeps_its_proportions(h: int, w: int, side: int) -> None:
     scaled = scaled_shape((h, w), side)
@@ -287,13 +325,16 @@ def test_a_band_keeps_what_was_told() -> None:
     label_map[3, 70], label_map[40, 40] = Label.FOREGROUND, Label.BACKGROUND  # single pixels, against the segmentation
     band = PreparedBand.of(image)
     small = resize_plane((truth > 0.5).astype(np.float32), (80, 100))
-    trimap = band.trimap(small, label_map, 0.95)
+    trimap, expected = band.draw(small, label_map, 0.95)
     told = label_map != Label.UNLABELLED
     assert (label_map == Label.TRANSITION).any()
     np.testing.assert_array_equal(trimap[told], label_map[told])
     assert trimap.dtype == np.int8
     assert {Label.FOREGROUND, Label.BACKGROUND, Label.UNLABELLED} <= set(trimap[~told].tolist())
-    wider = band.trimap(small, label_map, 0.999)
+    wider, _ = band.draw(small, label_map, 0.999)
+    assert expected.shape == shape
+    assert expected.dtype == np.float32
+    assert (expected[trimap == Label.FOREGROUND].mean()) > 0.9
     assert (wider == Label.UNLABELLED).sum() > (trimap == Label.UNLABELLED).sum()
 
 
@@ -330,3 +371,32 @@ def test_parts_are_named_with_their_parameters() -> None:
 def test_parts_that_do_not_exist_are_refused(arguments: dict[str, Any], error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         make_solver("segment-then-matte", **arguments)
+
+
+def test_a_matte_keeps_to_what_is_expected_and_keeps_its_detail() -> None:
+    rng = np.random.default_rng(0)
+    is_unknown = np.zeros((200, 200), dtype=bool)
+    is_unknown[50:150, 50:150] = True
+    detail = rng.choice([-0.1, 0.1], (200, 200)).astype(np.float32)
+    matte = Matte(np.where(is_unknown, 0.2 + detail, 1).astype(np.float32))
+    expected = np.full((200, 200), 0.7, dtype=np.float32)
+    held = held_to(expected, matte, is_unknown, 1).alpha
+    np.testing.assert_array_equal(held[~is_unknown], matte.alpha[~is_unknown])
+    inside = held[60:140, 60:140]
+    assert inside.mean() == pytest.approx(0.7, abs=0.01)
+    assert np.corrcoef(inside.ravel(), detail[60:140, 60:140].ravel())[0, 1] > 0.9
+    assert inside.std() == pytest.approx(0.05, rel=0.2)
+    np.testing.assert_array_equal(held_to(expected, matte, is_unknown, 0).alpha, matte.alpha)
+    nowhere = np.zeros_like(is_unknown)
+    np.testing.assert_array_equal(held_to(expected, matte, nowhere, 1).alpha, matte.alpha)
+
+
+def test_a_trimap_is_matted_as_by_the_solver_alone() -> None:
+    image, truth = made_up_image((120, 140))
+    window = np.ones((13, 13), dtype=np.uint8)
+    label_map = np.zeros(truth.shape, dtype=np.int8)
+    label_map[cv2.erode(truth, window) > 0.95] = Label.FOREGROUND
+    label_map[cv2.dilate(truth, window) < 0.05] = Label.BACKGROUND
+    assert 0.4 < (label_map == Label.UNLABELLED).mean() < 0.5
+    alone = make_solver("shared").prepare(image).solve(label_map).alpha
+    np.testing.assert_array_equal(make_solver("segment-then-matte").prepare(image).solve(label_map).alpha, alone)

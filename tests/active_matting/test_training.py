@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import read_json
 from active_matting.segmenters import band, cues
 from active_matting.segmenters.perceptron import read_perceptron
+from active_matting.training.fitting import Examples, fit
 from active_matting.training.pictures import Pictures, background_files
-from active_matting.training.segmentation import Examples, fit, main
+from active_matting.training.segmentation import main
+from active_matting.training.users import SimulatedUser
+from active_matting.types import Label
 
 SIDE = 400
 
@@ -156,6 +160,46 @@ def test_a_perceptron_is_fitted_to_its_examples() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(3, 2, (2, 60, 100)).astype(np.float32)
     examples = Examples()
-    examples.add(x, (x[:1] > x[1:]).astype(np.float32), np.arange(6000))
+    examples.add(x, x, (x[:1] > x[1:]).astype(np.float32), np.arange(6000))
     right = (fit(examples, (16,), 400, 0)(x) > 0.5) == (x[:1] > x[1:])
     assert right.mean() > 0.97
+
+
+def test_the_steadier_the_less_an_answer_may_spoil() -> None:
+    # One input tells much before the answer and is noise after it, another tells something throughout.
+    rng = np.random.default_rng(0)
+    truth = rng.random(8000) < 0.5
+    much, little = (truth + rng.normal(0, deviation, 8000) for deviation in (0.3, 0.8))
+    before = np.stack([much, little]).astype(np.float32)[:, None]
+    after = np.stack([rng.normal(0.5, 0.6, 8000), little]).astype(np.float32)[:, None]
+    examples = Examples()
+    examples.add(before, after, truth[None, None].astype(np.float32), np.arange(8000))
+
+    def harm(steadiness: float) -> float:
+        perceptron = fit(examples, (16,), 100, 0, steadiness)
+        earlier, later = (np.abs(perceptron(x)[0, 0] - truth) for x in (before, after))
+        return float(np.maximum(later - earlier, 0).mean())
+
+    assert harm(10) < 0.7 * harm(0)
+
+
+def answers_of(seed: int) -> list[bool]:
+    """Which class a user told, of twenty answers, while everything is believed to be wrong."""
+    truth = Rendered("train", count=3, size=200)[0].alpha
+    user, told = SimulatedUser(truth, 10, np.random.default_rng(seed)), []
+    for _ in range(20):
+        before = user.label_map
+        user.answer(1 - truth)
+        new = user.label_map[user.label_map != before]
+        assert set(np.sign(new)) <= {-1, 1}
+        assert (truth[user.label_map == Label.FOREGROUND] >= 0.5).all()
+        assert (truth[user.label_map == Label.BACKGROUND] < 0.5).all()
+        told.append(bool((new == Label.FOREGROUND).any()))
+    return told
+
+
+def test_a_simulated_user_follows_the_generator_and_may_tell_one_class_many_times() -> None:
+    told = [answers_of(seed) for seed in range(12)]
+    assert told[0] == answers_of(0)
+    assert max(len(list(run)) for answers in told for _, run in groupby(answers[2:])) >= 5
+    assert min(len(list(run)) for answers in told for _, run in groupby(answers[2:])) == 1

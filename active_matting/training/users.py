@@ -1,0 +1,55 @@
+"""The user who answers while examples are collected: knows the truth, and is at times one-sided."""
+
+import numpy as np
+
+from active_matting.annotators import ExactAnnotator
+from active_matting.labels import RegionAnswer, record
+from active_matting.regions import Region
+from active_matting.robots import is_askable, most_wrong_region
+from active_matting.types import Alpha, LabelMap
+
+_ONE_SIDED = 0.35  # share of users who tell one class several times in a row
+_LONGEST_RUN = 6
+
+
+class SimulatedUser:
+    """Answers regions where a matte is most wrong or, now and then, anywhere; the truth throughout.
+
+    Some users are one-sided: they tell up to six regions of one class before they look at the other, so that what is
+    fitted to their labels knows label maps with five answers of one class against one. truth: float32 (H, W); side: the
+    regions', pixels. `label_map`, int8 (H, W), is what was told so far.
+    """
+
+    def __init__(self, truth: Alpha, side: int, rng: np.random.Generator) -> None:
+        self.label_map: LabelMap = np.zeros(truth.shape, dtype=np.int8)
+        self._truth, self._side, self._rng = truth, side, rng
+        self._is_one_sided = bool(rng.random() < _ONE_SIDED)
+        self._count, self._run_left, self._wants_foreground = 0, 0, True
+
+    def answer(self, believed: Alpha) -> None:
+        """Tell one region more, given what is believed, float32 (H, W)."""
+        self._count += 1
+        if self._rng.random() < (0.4 if self._count <= 2 else 0.1):
+            region = self._anywhere()
+        else:
+            region = most_wrong_region(self._truth, self._noticed(believed), self.label_map, self._side)
+        answer = RegionAnswer(region, ExactAnnotator(self._truth).answer(region))
+        self.label_map = record(self.label_map, answer)
+
+    def _noticed(self, believed: Alpha) -> Alpha:
+        """What is believed, but for the errors that a one-sided user does not look at."""
+        if not self._is_one_sided or self._count <= 2:
+            return believed
+        if self._run_left == 0:
+            self._wants_foreground = bool(self._rng.integers(2))
+            self._run_left = int(self._rng.integers(1, _LONGEST_RUN + 1))
+        self._run_left -= 1
+        return np.where((self._truth >= 0.5) == self._wants_foreground, believed, self._truth)
+
+    def _anywhere(self) -> Region:
+        wants_foreground = self._count == 1 or (self._count > 2 and self._rng.random() < 0.5)
+        askable = is_askable(self._truth, self.label_map, self._side)
+        wanted = askable & ((self._truth >= 0.5) == wants_foreground)
+        y, x = np.nonzero(wanted if wanted.any() else askable)
+        chosen = int(self._rng.integers(len(y)))
+        return Region(int(y[chosen]), int(x[chosen]), self._side)
