@@ -95,7 +95,7 @@ def test_gymnasiums_vectors_step_as_single_environments_do(name: str, method: st
 def make_sb3(name: str, method: str | None, **arguments: Any) -> VecEnv:
     kind = DummyVecEnv if method is None else SubprocVecEnv
     kwargs = None if method is None else {"start_method": method}
-    return make_vec_env(name, 2, 3, env_kwargs=SMALL | arguments, vec_env_cls=kind, vec_env_kwargs=kwargs)  # type: ignore[arg-type]
+    return make_vec_env(name, 2, 3, env_kwargs=SMALL | arguments, vec_env_cls=kind, vec_env_kwargs=kwargs)
 
 
 @every_id
@@ -109,7 +109,7 @@ def test_stable_baselines3s_vectors_step_as_single_environments_do(name: str, me
         observations, rewards, dones, infos = envs.step(chosen)
         if dones.all():  # and what is returned is of the next episodes
             lasts = [info["terminal_observation"] for info in infos]
-            observations = {key: [last[key] for last in lasts] for key in lasts[0]}
+            observations = {key: np.stack([last[key] for last in lasts]) for key in lasts[0]}
         assert_same(observations, singles)
         assert rewards.tolist() == pytest.approx([single[1] for single in singles])  # float32 there
         assert dones.tolist() == [single[2] for single in singles]
