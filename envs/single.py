@@ -29,7 +29,6 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
 
     def __init__(self, settings: Settings, actions: Actions, render_mode: str | None = None) -> None:
         check_render_mode(render_mode, self.metadata["render_modes"])
-        limit_threads(settings.threads)
         self.settings = settings
         self.render_mode = render_mode
         self.data, self.solver = make_parts(settings)
@@ -108,10 +107,15 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
 
 
 def make_parts(settings: Settings) -> tuple[DataSource, Solver]:
-    """Data and solver, the latter warmed up; the annotator's arguments are tried out, so that they fail here too."""
+    """Data and solver, the latter warmed up; the annotator's arguments are tried out, so that they fail here too.
+
+    Before and after it limits this process's threads to those of `settings`.
+    """
+    limit_threads(settings.threads)
     data, solver = settings.make_data(), settings.make_solver()
     settings.make_annotator(np.zeros((1, 1), dtype=np.float32))
     warm_up(solver)
+    limit_threads(settings.threads)  # again, for what only these have loaded: torch, or SciPy's own BLAS
     return data, solver
 
 

@@ -16,7 +16,6 @@ from active_matting.envs.query_loop import Outcome, QueryLoop
 from active_matting.envs.rendering import check_render_mode
 from active_matting.envs.settings import Settings, check_count
 from active_matting.envs.single import make_parts, observation_space, render_loop, with_mask
-from active_matting.envs.workers import limit_threads
 from active_matting.errors import InvalidArgumentError
 from active_matting.observations import Observation
 from active_matting.session import QuerySession
@@ -46,7 +45,6 @@ class BatchEnv(VectorEnv[Observation, Any, Any]):
     ) -> None:
         check_count("num_envs", num_envs)
         check_render_mode(render_mode, RENDER_MODES)
-        limit_threads(settings.threads)
         self.num_envs = num_envs
         self.settings = settings
         self.render_mode = render_mode

@@ -1,6 +1,10 @@
-"""Environments in processes that share the machine."""
+"""Environments in processes that share the machine.
+
+Every start method works: "spawn", "forkserver" and "fork", this one as long as no other thread computes meanwhile.
+"""
 
 import multiprocessing
+import os
 import sys
 from typing import Any
 
@@ -15,8 +19,10 @@ REGIONS = "active_matting:ActiveMatting/Regions-v0"
 
 
 def make_worker(arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    """`ActiveMatting/Regions-v0` with these arguments, in a process that shares the machine with others like it."""
-    one_thread()
+    """`ActiveMatting/Regions-v0` with these arguments; in a worker process it computes on one thread.
+
+    Vectorised environments make one in the main process too, to look at its spaces: that one keeps its threads.
+    """
     return gymnasium.make(REGIONS, **arguments)
 
 
@@ -38,6 +44,27 @@ def limit_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
+class _ThreadsOfOpenCV:
+    """Stops OpenCV's threads where this process forks, and lets it start them anew on either side.
+
+    In a forked process they do not exist, and `cv2.setNumThreads` would wait for them forever.
+    """
+
+    count = 1
+
+    def stop(self) -> None:
+        self.count = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+
+    def allow(self) -> None:
+        cv2.setNumThreads(self.count)
+
+
 def one_thread() -> None:
     """Let this process compute on one thread."""
     limit_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    _opencv = _ThreadsOfOpenCV()
+    os.register_at_fork(before=_opencv.stop, after_in_parent=_opencv.allow, after_in_child=_opencv.allow)
