@@ -1,12 +1,14 @@
 """Active image matting: where should the user point next?
 
 The words used here (alpha, label map, region, interaction, solver, ...) and the arrays behind them are in
-`active_matting.types`. Importing `active_matting.envs` registers the environments, and `active_matting.agents` holds
-what acts in them; neither is imported from here.
+`active_matting.types`. The environments are registered with Gymnasium here, by name; `active_matting.agents` holds what
+acts in them. Neither they nor anything else heavy is imported before it is asked for.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from active_matting.environments import register_environments
 
 if TYPE_CHECKING:
     from active_matting.data import make_data as make_data
@@ -32,3 +34,6 @@ def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         return getattr(import_module(_HOME_OF[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+register_environments()

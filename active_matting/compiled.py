@@ -19,8 +19,9 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,9 @@ _IMPORT = re.compile(r"^(?:from|import) active_matting\.([\w.]+)", re.MULTILINE)
 
 _folders: set[Path] = set()
 
+_everywhere: dict[str, int] = {}
+_here = threading.local()
+
 
 def njit(*, cache: bool, **options: Any) -> Callable[[Kernel], Kernel]:
     """As `numba.njit(cache=cache, ...)`, but see above."""
@@ -56,11 +60,35 @@ def njit(*, cache: bool, **options: Any) -> Callable[[Kernel], Kernel]:
 
 
 def thread_count() -> int:
-    """How many threads numba, and so this package, may use; without starting any.
+    """How many threads the caller may use, by numba's setting and by those below; without starting any.
 
     `numba.get_num_threads` starts numba's own, that nothing here runs on and that no fork survives.
     """
-    return int(numba.get_num_threads() if parallel._is_initialized else _config.NUMBA_NUM_THREADS)
+    count = int(numba.get_num_threads() if parallel._is_initialized else _config.NUMBA_NUM_THREADS)
+    return min(count, _everywhere.get("threads", count), getattr(_here, "threads", count))
+
+
+def set_thread_count(count: int) -> None:
+    """Let this process's kernels, numba's own parallel ones too, use so many threads; without starting any."""
+    _everywhere["threads"] = count  # numba's own setting, once it has threads, is the calling thread's
+    if parallel._is_initialized:
+        numba.set_num_threads(min(count, _config.NUMBA_NUM_THREADS))
+    else:
+        _config.NUMBA_NUM_THREADS = count
+
+
+@contextmanager
+def threads_at_most(count: int) -> Iterator[None]:
+    """Within it, in the thread that enters it, `thread_count` is no more than `count`."""
+    before = getattr(_here, "threads", None)
+    _here.threads = count if before is None else min(count, before)
+    try:
+        yield
+    finally:
+        if before is None:
+            del _here.threads
+        else:
+            _here.threads = before
 
 
 def cache_folders() -> list[Path]:

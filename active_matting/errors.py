@@ -23,3 +23,7 @@ class FileError(ActiveMattingError, OSError):
 
 class ConvergenceError(ActiveMattingError, RuntimeError):
     """A solution is not accurate: an iterative solver gave up, or rounding spoilt a direct one."""
+
+
+class SolverFailedError(ActiveMattingError, RuntimeError):
+    """A solver raised in the middle of an episode; the text names image and query, the cause is what it raised."""

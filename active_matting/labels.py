@@ -18,7 +18,7 @@ Protocol: TypeAlias = Literal["paper", "extended"]
 
 @dataclass(frozen=True)
 class RegionAnswer:
-    """The answer to a suggested region: all of it is `label`."""
+    """The answer to a suggested region: all of it is `label`; UNLABELLED says that no answer was given."""
 
     region: Region
     label: Label
@@ -54,17 +54,27 @@ def check_protocol(protocol: str) -> Protocol:
     raise InvalidArgumentError(f"protocol must be one of {list(get_args(Protocol))}, got {protocol!r}")
 
 
+def tells(label: Label, protocol: Protocol = "paper") -> bool:
+    """Whether a region's answer changes the label map: none given does not, a transition only if "extended".
+
+    >>> [tells(label) for label in (Label.FOREGROUND, Label.TRANSITION, Label.UNLABELLED)]
+    [True, False, False]
+    """
+    return label != Label.UNLABELLED and (label != Label.TRANSITION or protocol == "extended")
+
+
 def record(label_map: LabelMap, interaction: Interaction, protocol: Protocol = "paper") -> LabelMap:
     """A new label map, int8 `(H, W)`, with one more interaction; a newer answer overwrites an older one.
 
-    Under the "paper" protocol a transition answer to a region leaves the label map as it is. Raises
-    `InvalidArgumentError` for a region that is not wholly inside, a negative radius, or a stroke without points.
+    An answer to a region that tells nothing, see `tells`, leaves the label map as it is; an unlabelled click or stroke
+    erases. Raises `InvalidArgumentError` for a region that is not wholly inside, a negative radius, or a stroke
+    without points.
     """
     label_map = label_map.copy()
     match interaction:
         case RegionAnswer(region, label):
             check_region(region, label_map.shape)
-            if label != Label.TRANSITION or protocol == "extended":
+            if tells(label, protocol):
                 label_map[region.slices] = label
         case Click(y, x, radius, label):
             label_map[_draw_line(((y, x),), radius, label_map.shape)] = label

@@ -214,8 +214,8 @@ def make_environments(config: TrainingConfig, scratch: Path) -> gymnasium.vector
     arguments = dict(config.environment)
     regions = gymnasium.make(REGIONS, **arguments).unwrapped  # compiles kernels once, not M times at once
     assert isinstance(regions, RegionsEnv)
-    if len(regions.data) * regions.image_size**2 * 16 <= PACKED_BYTES:
-        pack(tqdm(regions.data, desc="images", unit="image", leave=False), regions.image_size, scratch)
+    if len(regions.data) * regions.settings.image_size**2 * 16 <= PACKED_BYTES:
+        pack(tqdm(regions.data, desc="images", unit="image", leave=False), regions.settings.image_size, scratch)
         arguments |= {"data": "packed", "data_kwargs": {"path": str(scratch)}}
     return gymnasium.vector.AsyncVectorEnv([partial(make_worker, arguments)] * config.episodes, context="spawn")
 

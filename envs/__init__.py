@@ -1,14 +1,5 @@
-"""Gymnasium environments of active matting. Importing this package registers them.
+"""Gymnasium environments of active matting; their ids are in `active_matting.environments`.
 
-`gymnasium.make("active_matting.envs:ActiveMatting/Regions-v0")` imports it and works in spawned processes too. To add
-an environment: a file in this folder and a line in `ENVIRONMENTS`.
+`settings` is what one is told, `query_loop` its episodes; `actions` turns what an agent chooses into regions; `single`
+and `vector` give both Gymnasium's face. `regions` and `region_grid` put these together, each for one id.
 """
-
-import gymnasium
-
-ENVIRONMENTS = {
-    "ActiveMatting/Regions-v0": "active_matting.envs.regions:RegionsEnv",
-}
-
-for _name, _entry_point in ENVIRONMENTS.items():
-    gymnasium.register(id=_name, entry_point=_entry_point)

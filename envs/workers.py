@@ -1,22 +1,70 @@
-"""Environments for worker processes."""
+"""Environments in processes that share the machine.
 
+Every start method works: "spawn", "forkserver" and "fork", this one as long as no other thread computes meanwhile.
+"""
+
+import multiprocessing
+import os
+import sys
 from typing import Any
 
 import cv2
 import gymnasium
-import numba
+import threadpoolctl
 
-REGIONS = "active_matting.envs:ActiveMatting/Regions-v0"
+from active_matting.compiled import set_thread_count
+
+REGIONS = "active_matting:ActiveMatting/Regions-v0"
 """What `gymnasium.make` takes in any process."""
 
 
 def make_worker(arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    """`ActiveMatting/Regions-v0` with these arguments, in a process that shares the machine with others like it."""
-    one_thread()
+    """`ActiveMatting/Regions-v0` with these arguments; in a worker process it computes on one thread.
+
+    Vectorised environments make one in the main process too, to look at its spaces: that one keeps its threads.
+    """
     return gymnasium.make(REGIONS, **arguments)
 
 
+def limit_threads(threads: int | None) -> None:
+    """Let this process compute on so many threads; None leaves it as it is, but means one in a child process.
+
+    As many workers as cores are faster than each using all of them. Child processes are those that Python's
+    `multiprocessing` started, as Gymnasium's and Stable-Baselines3's vectorised environments do.
+    """
+    if threads is None:
+        if multiprocessing.parent_process() is None:
+            return
+        threads = 1
+    set_thread_count(threads)
+    cv2.setNumThreads(threads)
+    threadpoolctl.threadpool_limits(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:  # and if it is not loaded nothing here uses it
+        torch.set_num_threads(threads)
+
+
+class _ThreadsOfOpenCV:
+    """Stops OpenCV's threads where this process forks, and lets it start them anew on either side.
+
+    In a forked process they do not exist, and `cv2.setNumThreads` would wait for them forever.
+    """
+
+    count = 1
+
+    def stop(self) -> None:
+        self.count = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+
+    def allow(self) -> None:
+        cv2.setNumThreads(self.count)
+
+
 def one_thread() -> None:
-    """Let this process compute on one thread: as many workers as cores are faster than each using all of them."""
-    numba.set_num_threads(1)
-    cv2.setNumThreads(1)
+    """Let this process compute on one thread."""
+    limit_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    _opencv = _ThreadsOfOpenCV()
+    os.register_at_fork(before=_opencv.stop, after_in_parent=_opencv.allow, after_in_child=_opencv.allow)

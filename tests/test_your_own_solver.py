@@ -42,7 +42,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_tutorial_is_at_most_a_page() -> None:
     lines = TUTORIAL.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 90
+    assert len(lines) <= 80
     assert max(map(len, lines)) <= 120
 
 

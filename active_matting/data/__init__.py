@@ -12,6 +12,7 @@ SOURCES = Registry(
         "rendered": "active_matting.data.rendered:Rendered",
         "folder": "active_matting.data.folder:Folder",
         "cutouts": "active_matting.data.folder:Cutouts",
+        "composed": "active_matting.data.composed:Composed",
         "packed": "active_matting.data.packed:Packed",
     },
 )

@@ -9,7 +9,7 @@ import numpy as np
 from active_matting.data.images import SUFFIXES, read_alpha, read_cutout, read_image, read_trimap
 from active_matting.data.samples import Sample
 from active_matting.errors import FileError
-from active_matting.types import Alpha
+from active_matting.types import Alpha, Image
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,14 @@ class Cutouts:
         return len(self._files)
 
     def __getitem__(self, index: int) -> Sample:
-        colours, alpha = read_cutout(self._files[index])
+        name, colours, alpha = self.parts(index)
         opacity = alpha[..., None]
         image = opacity * colours + (1 - opacity) * np.float32(self.background)
-        return Sample(name=self._files[index].stem, image=image, alpha=alpha)
+        return Sample(name=name, image=image, alpha=alpha)
+
+    def parts(self, index: int) -> tuple[str, Image, Alpha]:
+        """Name, colours as they are stored, float32 `(H, W, 3)`, and alpha `(H, W)`, of a cut-out."""
+        return self._files[index].stem, *read_cutout(self._files[index])
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
@@ -96,6 +100,13 @@ def picture_files(folder: Path) -> list[Path]:
     return sorted(
         path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
+
+
+def pictures_below(folder: Path | str) -> list[Path]:
+    """The pictures in `folder` and, after its own, in its subfolders, by folder and name. Raises `FileError`."""
+    folder = _existing_folder(folder)
+    inner = sorted(path for path in folder.rglob("*") if path.is_dir())
+    return [path for each in (folder, *inner) for path in picture_files(each)]
 
 
 def _existing_folder(path: Path | str) -> Path:

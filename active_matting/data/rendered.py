@@ -55,9 +55,9 @@ class Rendered:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise InvalidArgumentError(f"unknown split {self.split!r}; choose from {list(SPLITS)}")
-        _check_integer("count", self.count, at_least=1)
-        _check_integer("size", self.size, at_least=SMALLEST_SIZE)
-        _check_integer("seed", self.seed, at_least=0)
+        check_integer("count", self.count, at_least=1)
+        check_integer("size", self.size, at_least=SMALLEST_SIZE)
+        check_integer("seed", self.seed, at_least=0)
 
     def __len__(self) -> int:
         return self.count
@@ -82,7 +82,7 @@ def render(family: str, size: int, rng: np.random.Generator) -> Rendering:
     """
     if family not in FAMILIES:
         raise InvalidArgumentError(f"unknown family {family!r}; choose from {list(FAMILIES)}")
-    _check_integer("size", size, at_least=SMALLEST_SIZE)
+    check_integer("size", size, at_least=SMALLEST_SIZE)
     behind = draw_palette(rng)
     palette = similar_palette(rng, behind) if rng.random() < 0.35 else draw_palette(rng)
     layer = _objects(family, size, rng, palette)
@@ -90,10 +90,11 @@ def render(family: str, size: int, rng: np.random.Generator) -> Rendering:
     if rng.random() < 0.4:
         backdrop = _shadowed(backdrop, layer, rng)
     noise = rng.uniform(0, 0.02) * rng.standard_normal((size, size, 3), dtype=np.float32)
-    return _composed(layer.alpha, layer.colour(palette.mean(axis=0)) + noise, backdrop + noise)
+    return compose(layer.alpha, layer.colour(palette.mean(axis=0)) + noise, backdrop + noise)
 
 
-def _composed(alpha: Alpha, foreground: NDArray[np.float32], backdrop: NDArray[np.float32]) -> Rendering:
+def compose(alpha: Alpha, foreground: NDArray[np.float32], backdrop: NDArray[np.float32]) -> Rendering:
+    """`foreground` over `backdrop`, `(S, S, 3)` each, with opacity `alpha`, `(S, S)`; all are clipped to [0, 1]."""
     foreground, backdrop = (np.clip(part, 0, 1).astype(np.float32) for part in (foreground, backdrop))
     alpha = np.clip(alpha, 0, 1).astype(np.float32)
     opacity = alpha[..., None]
@@ -124,6 +125,7 @@ def _shadowed(backdrop: Image, layer: Layer, rng: np.random.Generator) -> Image:
     return np.asarray(backdrop * (1 - rng.uniform(0.2, 0.55) * shadow[..., None]), dtype=np.float32)
 
 
-def _check_integer(name: str, value: Any, at_least: int) -> None:
+def check_integer(name: str, value: Any, at_least: int) -> None:
+    """Raise `InvalidArgumentError`, naming it, unless `value` is an integer of at least so much."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         raise InvalidArgumentError(f"{name} must be an integer of at least {at_least}, got {value!r}")

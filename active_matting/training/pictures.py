@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.data.folder import Cutouts, Folder, picture_files
+from active_matting.data.folder import Cutouts, Folder, picture_files, pictures_below
 from active_matting.data.images import read_cutout, read_image
 from active_matting.data.rendered import Rendered
 from active_matting.errors import FileError
@@ -109,15 +109,7 @@ def background_files(folders: Sequence[str]) -> list[str]:
 
     Raises `FileError` where a folder is missing, or where there are no pictures.
     """
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise FileError(f"{folder} is not a folder")
-    paths = [
-        str(path)
-        for folder in folders
-        for inner in (Path(folder), *sorted(p for p in Path(folder).rglob("*") if p.is_dir()))
-        for path in picture_files(inner)
-    ]
+    paths = [str(path) for folder in folders for path in pictures_below(folder)]
     if not paths:
         raise FileError(f"no pictures to be backgrounds in {list(folders)}")
     return paths

@@ -22,6 +22,7 @@ from active_matting.labels import (
     interaction_to_json,
     rasterise,
     record,
+    tells,
     to_trimap,
 )
 from active_matting.regions import Region
@@ -31,7 +32,7 @@ BACKGROUND, UNLABELLED, FOREGROUND, TRANSITION = Label.BACKGROUND, Label.UNLABEL
 
 quick = settings(deadline=None, derandomize=True)
 numbers = st.integers(-1000, 1000)
-labels = st.sampled_from([BACKGROUND, FOREGROUND, TRANSITION])
+labels = st.sampled_from(list(Label))
 interactions: st.SearchStrategy[Interaction] = st.one_of(
     st.builds(RegionAnswer, st.builds(Region, numbers, numbers, st.integers(1, 50)), labels),
     st.builds(Click, numbers, numbers, st.integers(0, 50), labels),
@@ -111,8 +112,28 @@ def test_a_transition_drawn_by_hand_is_recorded_under_both_protocols() -> None:
 
 
 def test_a_label_can_be_taken_away_again() -> None:
-    said: list[Interaction] = [RegionAnswer(Region(1, 1, 3), FOREGROUND), Click(1, 1, 0, UNLABELLED)]
-    assert rasterise(said, (3, 3)).tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
+    for protocol in ("paper", "extended"):
+        said: list[Interaction] = [RegionAnswer(Region(1, 1, 3), FOREGROUND), Click(1, 1, 0, UNLABELLED)]
+        label_map = rasterise(said, (3, 3), check_protocol(protocol))
+        assert label_map.tolist() == [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
+        label_map = record(label_map, Stroke(((0, 0), (0, 2)), 0, UNLABELLED), check_protocol(protocol))
+        assert label_map.tolist() == [[0, 0, 0], [1, 0, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("protocol", ["paper", "extended"])
+def test_a_region_without_an_answer_changes_nothing(protocol: str) -> None:
+    before = rasterise([RegionAnswer(Region(1, 1, 2), FOREGROUND), Click(3, 3, 0, TRANSITION)], (4, 4))
+    after = record(before, RegionAnswer(Region(2, 2, 3), UNLABELLED), check_protocol(protocol))
+    np.testing.assert_array_equal(after, before)
+    assert after is not before
+
+
+@pytest.mark.parametrize("label", list(Label))
+@pytest.mark.parametrize("protocol", ["paper", "extended"])
+def test_an_answer_tells_something_exactly_where_it_is_recorded(label: Label, protocol: str) -> None:
+    known = check_protocol(protocol)
+    changed = record(np.full((3, 3), 9, dtype=np.int8), RegionAnswer(Region(1, 1, 3), label), known)
+    assert (changed == label).all() == tells(label, known)
 
 
 @quick

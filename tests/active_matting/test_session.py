@@ -190,6 +190,27 @@ def test_loading_replays_labels_matte_and_memory(tmp_path: Path) -> None:
     assert loaded.suggest() == session.suggest()
 
 
+@pytest.mark.parametrize("protocol", ["paper", "extended"])
+def test_no_answer_costs_a_query_and_changes_nothing_else(tmp_path: Path, protocol: str) -> None:
+    solver = Counting([])
+    session = QuerySession(IMAGE, solver, region_size=6, budget=4, protocol=protocol)
+    session.answer(CENTRE, FOREGROUND)
+    session.answer(CORNER, BACKGROUND)
+    labels, alpha, solved = session.label_map, session.alpha, len(solver.solved)
+    session.answer(CENTRE, Label.UNLABELLED)
+    np.testing.assert_array_equal(session.label_map, labels)
+    assert session.alpha is alpha
+    assert len(solver.solved) == solved
+    assert session.interactions[-1] == RegionAnswer(CENTRE, Label.UNLABELLED)
+    assert session.observation()["remaining"] == 0.25
+    session.save(tmp_path / "session.json")
+    loaded = QuerySession.load(tmp_path / "session.json", IMAGE, Counting([]))
+    assert loaded.interactions == session.interactions
+    np.testing.assert_array_equal(loaded.label_map, labels)
+    session.undo()
+    assert len(session.interactions) == 2
+
+
 def test_what_was_undone_is_not_saved(tmp_path: Path) -> None:
     session = session_with()
     session.answer(CENTRE, FOREGROUND)

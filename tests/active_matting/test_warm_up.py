@@ -74,7 +74,7 @@ import json, sys
 import gymnasium, numpy as np
 
 def make():
-    name = "active_matting.envs:ActiveMatting/Regions-v0"
+    name = "active_matting:ActiveMatting/Regions-v0"
     return gymnasium.make(name, **json.loads(sys.argv[1]), image_size=40, region_size=5)
 
 environments = gymnasium.vector.AsyncVectorEnv([make] * 2, context="fork")  # makes one here, to look at its spaces

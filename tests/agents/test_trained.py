@@ -137,7 +137,7 @@ def test_a_deviation_must_be_positive() -> None:
 @pytest.mark.filterwarnings("ignore:Evaluation environment is not wrapped")
 @pytest.mark.parametrize("name", ["trained", "random", "error-seeking", "greedy-ideal"])
 def test_stable_baselines3_evaluates_every_agent(name: str, tmp_path: Path) -> None:
-    env = gymnasium.make("active_matting.envs:ActiveMatting/Regions-v0", **ENVIRONMENT)
+    env = gymnasium.make("active_matting:ActiveMatting/Regions-v0", **ENVIRONMENT)
     if name == "trained":
         ReinforceAgent(make_policy()).save(tmp_path)
     agent = make_agent(str(tmp_path) if name == "trained" else name, env)

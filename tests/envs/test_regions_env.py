@@ -1,21 +1,14 @@
-"""The environment's contract, for every option that changes a space or a reward."""
+"""What a step of the paper's environment does; what all environments keep is in `test_contract.py`."""
 
-import hashlib
-import subprocess
-import sys
 from itertools import product
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.envs.registration import EnvSpec
-from gymnasium.utils.env_checker import check_env as check_with_gymnasium
-from stable_baselines3.common.env_checker import check_env as check_with_stable_baselines3
 
 from active_matting import make_solver
 from active_matting.envs.regions import RegionsEnv
-from active_matting.envs.workers import REGIONS as ID
 from active_matting.envs.workers import make_worker
 from active_matting.errors import ActiveMattingError, InvalidArgumentError, UnknownNameError
 from active_matting.observations import GREY_OF_LABEL
@@ -27,13 +20,6 @@ SMALL: dict[str, Any] = {
     "region_size": 3,
     "budget": 4,
 }
-VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "two candidates": {"candidates": 2, "reward": "relative"},
-    "extended": {"protocol": "extended"},
-    "another solver": {"solver": "random-walk", "solver_kwargs": {"sigma": 0.05}},
-    "odd sizes": {"image_size": 45, "region_size": 4, "budget": 1},
-}
 
 
 def make(**options: Any) -> RegionsEnv:
@@ -42,8 +28,8 @@ def make(**options: Any) -> RegionsEnv:
 
 def centres_of(env: RegionsEnv, label: Label) -> list[tuple[int, int]]:
     """Centres of all regions that an exact user calls `label`, by looking at the true alpha."""
-    alpha, side = env.sample.alpha, env.region_size
-    places = range(env.image_size - side + 1)
+    alpha, side = env.sample.alpha, env.settings.region_size
+    places = range(env.settings.image_size - side + 1)
     found = []
     for top, left in product(places, places):
         square = alpha[top : top + side, left : left + side]
@@ -56,15 +42,7 @@ def centres_of(env: RegionsEnv, label: Label) -> list[tuple[int, int]]:
 
 
 def action_of(env: RegionsEnv, centre: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return (2 * np.array(centre) / (env.image_size - 1) - 1).astype(np.float32)
-
-
-@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS.keys())
-@pytest.mark.filterwarnings("error")
-def test_both_checkers_pass_with_warnings_as_errors(options: dict[str, Any]) -> None:
-    env = gymnasium.make(ID, render_mode="rgb_array", **{**SMALL, **options})
-    check_with_gymnasium(env.unwrapped)
-    check_with_stable_baselines3(env)
+    return (2 * np.array(centre) / (env.settings.image_size - 1) - 1).astype(np.float32)
 
 
 def test_the_reward_is_the_drop_in_rmse_between_two_solver_calls() -> None:
@@ -152,58 +130,6 @@ def test_observations_are_what_is_documented() -> None:
     np.testing.assert_allclose(observation["location"], [2 * 1 / 59 - 1, 2 * 58 / 59 - 1], rtol=1e-6)
 
 
-def test_observations_of_successive_steps_share_no_memory() -> None:
-    env = make()
-    first, _ = env.reset(seed=0)
-    second, *_ = env.step(np.zeros(2, np.float32))
-    third, *_ = env.step(np.ones(2, np.float32))
-    for name in first:
-        assert not np.shares_memory(first[name], second[name])
-        assert not np.shares_memory(second[name], third[name])
-    second["image"][:] = 0
-    assert env.step(np.ones(2, np.float32))[0]["image"].any()
-
-
-def fingerprint(seed: int) -> str:
-    """A hash of everything that an episode with random actions returns."""
-    env = make(candidates=2, reward="relative")
-    digest = hashlib.sha256()
-    observation, info = env.reset(seed=seed)
-    rng = np.random.default_rng(seed)
-    for _ in range(4):
-        for name in sorted(observation):
-            digest.update(observation[name].tobytes())
-        observation, reward, *_, info = env.step(rng.uniform(-1, 1, (2, 2)).astype(np.float32))
-        digest.update(repr((reward, sorted((k, np.asarray(v).tolist()) for k, v in info.items()))).encode())
-    return digest.hexdigest()
-
-
-def test_the_same_seed_gives_the_same_episode_in_another_process() -> None:
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_regions_env import fingerprint; print(fingerprint(7))"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code, __file__.rpartition("/")[0]], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    assert printed == fingerprint(7)
-    assert fingerprint(7) != fingerprint(8)
-
-
-def test_no_global_random_state_is_used() -> None:
-    state = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
-    fingerprint(1)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)  # type: ignore[index]  # noqa: NPY002
-
-
-def test_the_spec_survives_json() -> None:
-    env = gymnasium.make(ID, **SMALL, solver="random-walk", solver_kwargs={"sigma": 0.05})
-    assert env.spec is not None
-    twin = gymnasium.make(EnvSpec.from_json(env.spec.to_json()))
-    assert twin.unwrapped.solver == env.unwrapped.solver  # type: ignore[attr-defined]
-    one, other = env.reset(seed=2)[0], twin.reset(seed=2)[0]
-    np.testing.assert_array_equal(one["image"], other["image"])
-
-
 def test_worker_processes_step_as_single_environments_do() -> None:
     environments = gymnasium.vector.AsyncVectorEnv([lambda: make_worker(SMALL)] * 2, context="spawn")
     try:
@@ -224,7 +150,7 @@ def test_worker_processes_step_as_single_environments_do() -> None:
 
 def test_making_an_environment_warms_its_solver_up(monkeypatch: pytest.MonkeyPatch) -> None:
     warmed: list[Any] = []
-    monkeypatch.setattr("active_matting.envs.regions.warm_up", warmed.append)
+    monkeypatch.setattr("active_matting.envs.single.warm_up", warmed.append)
     env = make(solver="random-walk", solver_kwargs={"sigma": 0.07})
     assert warmed == [env.solver]
 
@@ -234,19 +160,6 @@ def test_an_index_chooses_the_sample() -> None:
     _, info = env.reset(options={"index": 4})
     assert info["sample"] == 4
     assert env.sample.name == env.data[4].name
-
-
-def test_rendering_shows_image_matte_and_error_side_by_side() -> None:
-    env = make(render_mode="rgb_array")
-    env.reset(seed=0)
-    env.step(action_of(env, centres_of(env, Label.FOREGROUND)[0]))
-    picture = env.render()
-    assert picture is not None
-    assert picture.shape == (60, 180, 3)
-    assert picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture[:, 60:120, 0], np.floor(env.session.alpha * 255 + 0.5).astype(np.uint8))
-    assert (picture[:, :60] != np.floor(env.sample.image * 255 + 0.5)).any()
-    assert make().render() is None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 A method written here is arithmetic on tensors whose first axis is the batch; nothing in it depends on the device.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -110,6 +110,18 @@ class PreparedTorch:
         if len(label_maps) == 0:
             return np.empty((0, *self.shape), dtype=np.float32)
         return _numpy(self.batch.mattes(as_labels(label_maps, self.shape, self.batch.device)).alpha)
+
+    @staticmethod
+    def solve_together(
+        prepared: Sequence["PreparedTorch"], label_maps: Sequence[NDArray[np.int8]]
+    ) -> list[NDArray[np.float32]]:
+        """Alphas, `(N_i, H, W)`, of label maps, `(N_i, H, W)`, for images of one size and solver, as one batch."""
+        counts = [len(maps) for maps in label_maps]
+        first, repeats = prepared[0].batch, torch.tensor(counts, device=prepared[0].batch.device)
+        states = zip(*(one.batch.state for one in prepared), strict=True)
+        state = tuple(torch.cat(each).repeat_interleave(repeats, dim=0) for each in states)
+        alphas = _numpy(PreparedBatch(first.shape, first.method, state, first.chunk).solve(np.concatenate(label_maps)))
+        return np.split(alphas, np.cumsum(counts)[:-1])
 
 
 def _numpy(tensor: Tensor) -> NDArray[np.float32]:

@@ -1,0 +1,59 @@
+"""Many images at once: the solves of a batch of environments.
+
+A prepared solver that has a faster way than one image per thread offers it as a static method `solve_together(prepared,
+label_maps)`, which takes and returns what the function here does but raises; see `PreparedTorch`.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.compiled import thread_count, threads_at_most
+from active_matting.solvers.base import PreparedSolver
+
+Made = TypeVar("Made")
+
+Alphas: TypeAlias = NDArray[np.float32]
+
+
+def solve_together(
+    prepared: Sequence[PreparedSolver], label_maps: Sequence[NDArray[np.int8]]
+) -> list[Alphas | Exception]:
+    """Alphas, float32 `(N_i, H, W)`, of label maps, int8 `(N_i, H, W)`, N_i ≥ 1, one array for each prepared image.
+
+    The images are of one solver and size. Where solving one fails, its exception takes the place of its alphas.
+    """
+    together = getattr(type(prepared[0]), "solve_together", None) if len(prepared) > 1 else None
+    if together is not None:
+        try:
+            return list(together(prepared, label_maps))
+        except Exception:  # one image's fault must not be the others': each alone shows whose it is
+            together = None
+    return in_threads([_solve(one, maps) for one, maps in zip(prepared, label_maps, strict=True)])
+
+
+def in_threads(jobs: Sequence[Callable[[], Made]]) -> list[Made | Exception]:
+    """What each job returns or raises; several run at once, each on one thread, a lone one may use all."""
+
+    def run(job: Callable[[], Made]) -> Made | Exception:
+        try:
+            return job()
+        except Exception as error:  # whatever a plug-in raises is the caller's to tell
+            return error
+
+    def run_on_one_thread(job: Callable[[], Made]) -> Made | Exception:
+        with threads_at_most(1):
+            return run(job)
+
+    workers = min(thread_count(), len(jobs))
+    if workers <= 1:
+        return [run(job) for job in jobs]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(run_on_one_thread, jobs))
+
+
+def _solve(prepared: PreparedSolver, label_maps: NDArray[np.int8]) -> Callable[[], Alphas]:
+    return lambda: prepared.solve_many(label_maps)
