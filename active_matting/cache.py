@@ -158,17 +158,21 @@ class Cache:
 
 
 def default_folder() -> Path:
-    """`$ACTIVE_MATTING_CACHE`, else `active-matting` in the system's folder for a user's caches."""
+    """`$ACTIVE_MATTING_CACHE`, else `active-matting` in the system's folder for a user's caches.
+
+    Raises `FileError` where there is neither, as for a user without a home.
+    """
     named = os.environ.get("ACTIVE_MATTING_CACHE")
     if named:
         return Path(named).absolute()
-    if sys.platform == "win32":
-        place = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        place = Path.home() / "Library" / "Caches"
-    else:
-        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return place / "active-matting"
+    variable, place = {
+        "win32": ("LOCALAPPDATA", "~/AppData/Local"),
+        "darwin": ("", "~/Library/Caches"),
+    }.get(sys.platform, ("XDG_CACHE_HOME", "~/.cache"))
+    try:
+        return Path(os.environ.get(variable) or Path(place).expanduser()) / "active-matting"
+    except RuntimeError as error:
+        raise FileError(f"there is no place for a cache ({error}); name one in ACTIVE_MATTING_CACHE") from error
 
 
 def make_key(**parts: Any) -> str:

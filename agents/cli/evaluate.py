@@ -46,7 +46,7 @@ def run(given: argparse.Namespace) -> None:
         seeds=given.seed or [0],
         limit=given.limit,
         workers=given.workers,
-        cache=given.cache,
+        cache=options.cache_folder(given),
     )
     write_csv(given.output / "episodes.csv", episodes)
     title = f"{Path(given.data).name}, {len({episode.sample for episode in episodes})} images"

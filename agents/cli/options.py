@@ -69,7 +69,7 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache",
         nargs="?",
-        const=str(default_folder()),
+        const="",
         metavar="FOLDER",
         help="keep resized images and ideal sequences there, for the next time; without FOLDER in the user's own "
         "cache, see `active-matting cache`",
@@ -117,7 +117,13 @@ def data_source(given: argparse.Namespace) -> dict[str, Any]:
 def cached_data(given: argparse.Namespace) -> dict[str, Any]:
     """`data` and `data_kwargs` of the same images, kept as `--cache` says."""
     source = data_source(given)
-    if given.cache is None:
+    folder = cache_folder(given)
+    if folder is None:
         return source
-    of = {"of": source["data"], "of_kwargs": source["data_kwargs"], "size": given.image_size, "folder": given.cache}
+    of = {"of": source["data"], "of_kwargs": source["data_kwargs"], "size": given.image_size, "folder": folder}
     return {"data": "cached", "data_kwargs": of}
+
+
+def cache_folder(given: argparse.Namespace) -> str | None:
+    """The folder that `--cache` means; None without it. Raises `FileError`."""
+    return str(default_folder()) if given.cache == "" else given.cache

@@ -367,3 +367,15 @@ def test_the_default_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch, tm
             monkeypatch.delenv(name)
         assert default_folder().name == "active-matting"
         assert default_folder().is_relative_to(Path.home())
+
+
+def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("ACTIVE_MATTING_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "expanduser", fail)
+    with pytest.raises(FileError, match=r"no place for a cache .*; name one in ACTIVE_MATTING_CACHE"):
+        Cache()

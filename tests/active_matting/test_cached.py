@@ -26,7 +26,9 @@ def pictures(tmp_path: Path) -> Path:
     for name in ("a", "b"):
         write_image(folder / "images" / f"{name}.png", rng.random((30, 40, 3), dtype=np.float32))
         write_alpha(folder / "alphas" / f"{name}.png", rng.random((30, 40), dtype=np.float32))
-        write_alpha(folder / "trimaps" / f"{name}.png", rng.integers(0, 3, (30, 40)).astype(np.float32) / 2)
+        write_alpha(
+            folder / "trimaps" / f"{name}.png", np.float32(0.5) * rng.integers(0, 3, (30, 40)).astype(np.float32)
+        )
     for path in folder.rglob("*.png"):
         os.utime(path, (0, 1000))
     return folder
@@ -148,7 +150,7 @@ def test_cutouts_are_kept_with_their_background(tmp_path: Path, kept: str) -> No
     pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 4), dtype=np.uint8)
     write_picture(tmp_path / "cutouts" / "a.png", pixels)
     for grey in (0.5, 0.2):
-        settings = {"path": str(tmp_path / "cutouts"), "background": grey}
+        settings: dict[str, Any] = {"path": str(tmp_path / "cutouts"), "background": grey}
         for _ in range(2):
             assert_same(Cached("cutouts", settings, 10, kept)[0], Cutouts(**settings)[0].resized(10))
     assert count(kept) == 2

@@ -51,7 +51,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return tried
 
 
-def test_a_kept_sequence_is_the_one_that_is_found_and_is_not_searched_again(tmp_path: Path, searches: list[int]) -> None:
+def test_a_kept_sequence_is_the_one_that_is_found_and_is_not_searched_again(
+    tmp_path: Path, searches: list[int]
+) -> None:
     plain = asked(None)
     assert asked(tmp_path) == plain
     assert len(searches) == 10
@@ -109,7 +111,7 @@ def test_a_file_that_the_solver_is_told_of_counts_with_its_content(tmp_path: Pat
 
 def test_where_the_user_errs_nothing_is_taken_from_the_cache_or_kept(tmp_path: Path) -> None:
     right = asked(tmp_path)
-    erring = {"annotator": "noisy", "annotator_kwargs": {"probability": 1}}
+    erring: dict[str, Any] = {"annotator": "noisy", "annotator_kwargs": {"probability": 1}}
     assert asked(tmp_path, **erring) == asked(None, **erring)
     assert asked(tmp_path, **erring) != right
     assert asked(tmp_path) == right
