@@ -1,5 +1,6 @@
 """Agents that propose where to ask. To add one: a file in this folder and a line in `AGENTS`."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -22,14 +23,24 @@ AGENTS = Registry(
 )
 
 
-def make_agent(name: str, env: gymnasium.Env[Any, Any] | None = None, seed: int = 0, **kwargs: Any) -> Agent:
+def make_agent(
+    name: str,
+    env: gymnasium.Env[Any, Any] | None = None,
+    seed: int = 0,
+    cache: Path | str | None = None,
+    **kwargs: Any,
+) -> Agent:
     """The agent called `name`; or the trained one in the folder that `name` is the path of.
 
     A name may carry parameters, as in "greedy-ideal:stride=40"; kwargs do the same. env: where agents that know the
-    truth read it. seed: of the agent's own draws. Raises `UnknownNameError`, `InvalidArgumentError`, `FileError`.
+    truth read it. seed: of the agent's own draws. cache: the folder in which agents that can keep what they found, such
+    as "greedy-ideal", do so; see `active_matting.cache.Cache`.
+    Raises `UnknownNameError`, `InvalidArgumentError`, `FileError`.
     """
     plain, _, parameters = name.partition(":")
     if plain in AGENTS.names():
+        if cache is not None and "cache" in inspect.signature(AGENTS.resolve(plain)).parameters:
+            kwargs["cache"] = cache
         return cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs))
     if Path(name).exists():
         from active_matting.agents.trained import ReinforceAgent

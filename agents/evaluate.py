@@ -1,9 +1,9 @@
 """Measuring agents by the protocol "regions": one simulated user, one budget, every image once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from json import dumps, loads
 from multiprocessing import get_context
@@ -70,12 +70,22 @@ def play(env: gymnasium.Env[Any, Any], agent: Agent, index: int) -> Iterator[Reg
         yield regions
 
 
-def run_episode(environment: dict[str, Any], agent: str, seed: int, index: int, keep: Sequence[int] = ()) -> Episode:
-    """One agent, by name or folder, on one image. `keep`: the queries whose mattes are wanted."""
+def run_episode(
+    environment: dict[str, Any],
+    agent: str,
+    seed: int,
+    index: int,
+    keep: Sequence[int] = (),
+    cache: str | None = None,
+) -> Episode:
+    """One agent, by name or folder, on one image.
+
+    keep: the queries whose mattes are wanted. cache: see `make_agent`.
+    """
     env = _environment(dumps(environment))
     draws = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
     metrics, mattes = [], {}
-    for query, state in enumerate(play(env, make_agent(agent, env, seed=draws), index)):
+    for query, state in enumerate(play(env, make_agent(agent, env, draws, cache), index)):
         metrics.append(all_metrics(state.session.alpha, state.sample.alpha))
         if query in keep:
             mattes[query] = state.session.alpha
@@ -98,10 +108,12 @@ def evaluate(
     seeds: Sequence[int] = (0,),
     limit: int | None = None,
     workers: int = 1,
+    cache: str | None = None,
 ) -> list[Episode]:
     """Every agent with every solver and seed on every image, or the first `limit`, in that order.
 
-    environment: keywords of `ActiveMatting/Regions-v0`. workers: processes; results do not depend on how many.
+    environment: keywords of `ActiveMatting/Regions-v0`. workers: processes; results do not depend on how many. cache:
+    the folder in which agents keep what is expensive; see `make_agent`.
     Raises `InvalidArgumentError`, and what the environment and the agents raise.
     """
     if environment.get("candidates", 1) != 1:
@@ -114,7 +126,14 @@ def evaluate(
         make_agent(agent, env)  # a wrong name should fail before hours of work
     count = len(regions.data) if limit is None else min(limit, len(regions.data))
     tasks = list(product(settings, agents, seeds, range(count)))
-    return list(tqdm(_run_all(tasks, workers), total=len(tasks), desc="evaluating", unit="image"))
+    return list(
+        tqdm(
+            _run_all(partial(run_episode, cache=cache), tasks, workers),
+            total=len(tasks),
+            desc="evaluating",
+            unit="image",
+        )
+    )
 
 
 def bootstrap_interval(
@@ -135,14 +154,14 @@ def rmse_per_image(episodes: Iterable[Episode]) -> dict[str, NDArray[np.float64]
     return {sample: np.mean(runs, axis=0) for sample, runs in curves.items()}
 
 
-def _run_all(tasks: Sequence[tuple[dict[str, Any], str, int, int]], workers: int) -> Iterator[Episode]:
+def _run_all(run: Callable[..., Episode], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Episode]:
     if workers == 1:
-        yield from (run_episode(*task) for task in tasks)
+        yield from (run(*task) for task in tasks)
         return
     # "spawn", as threads of ours may run already, and a forked process would inherit their locks.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         try:
-            yield from pool.map(run_episode, *zip(*tasks, strict=True))
+            yield from pool.map(run, *zip(*tasks, strict=True))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -14,6 +14,7 @@ SOURCES = Registry(
         "cutouts": "active_matting.data.folder:Cutouts",
         "composed": "active_matting.data.composed:Composed",
         "packed": "active_matting.data.packed:Packed",
+        "cached": "active_matting.data.cached:Cached",
     },
 )
 

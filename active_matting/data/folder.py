@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from active_matting.cache import hash_of_file, make_key
 from active_matting.data.images import SUFFIXES, read_alpha, read_cutout, read_image, read_trimap
 from active_matting.data.samples import Sample
 from active_matting.errors import FileError
@@ -57,6 +58,11 @@ class Folder:
             else _same_size(read_trimap(trimap_path), trimap_path, image.shape, image_path),
         )
 
+    def fingerprint(self, index: int) -> str:
+        """Of the files' bytes and the name; see `FingerprintedSource`."""
+        files = self._files[index]
+        return make_key(name=files[0].stem, files=[None if path is None else hash_of_file(path) for path in files])
+
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
@@ -90,6 +96,11 @@ class Cutouts:
     def parts(self, index: int) -> tuple[str, Image, Alpha]:
         """Name, colours as they are stored, float32 `(H, W, 3)`, and alpha `(H, W)`, of a cut-out."""
         return self._files[index].stem, *read_cutout(self._files[index])
+
+    def fingerprint(self, index: int) -> str:
+        """Of the file's bytes, the name and the background; see `FingerprintedSource`."""
+        path = self._files[index]
+        return make_key(name=path.stem, file=hash_of_file(path), background=self.background)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))

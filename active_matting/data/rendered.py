@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.cache import hash_of_code, make_key
 from active_matting.data.backgrounds import background, draw_palette, similar_palette, unit_grid
 from active_matting.data.drawing import Layer, Placement
 from active_matting.data.foregrounds import FAMILIES
@@ -63,8 +65,7 @@ class Rendered:
         return self.count
 
     def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < self.count:
-            raise IndexError(f"index must lie in [0, {self.count}), got {index}")
+        self._check_index(index)
         family = list(FAMILIES)[index % len(FAMILIES)]
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index])
         rendering = render(family, self.size, rng)
@@ -72,6 +73,17 @@ class Rendered:
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(self.count))
+
+    def fingerprint(self, index: int) -> str:
+        """Of what the sample depends on, and of the renderer's code; see `FingerprintedSource`."""
+        self._check_index(index)
+        here = Path(__file__).parent
+        code = hash_of_code(*(here / f"{name}.py" for name in ("rendered", "backgrounds", "drawing", "foregrounds")))
+        return make_key(code=code, seed=self.seed, split=self.split, size=self.size, index=index)
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < self.count:
+            raise IndexError(f"index must lie in [0, {self.count}), got {index}")
 
 
 def render(family: str, size: int, rng: np.random.Generator) -> Rendering:

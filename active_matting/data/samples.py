@@ -63,3 +63,13 @@ class DataSource(Protocol):
         """Raises `IndexError` outside `range(len(self))`."""
 
     def __iter__(self) -> Iterator[Sample]: ...
+
+
+class FingerprintedSource(DataSource, Protocol):
+    """A source that can tell, without making a sample, whether it is still the same one; `Cached` needs it."""
+
+    def fingerprint(self, index: int) -> str:
+        """A text that differs whenever the sample does: a hash of the files' contents and of what is done to them.
+
+        Raises `IndexError` as `__getitem__` does, and `FileError` where a file cannot be read.
+        """

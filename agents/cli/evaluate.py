@@ -33,18 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, action="append", help="of random agents; repeat for several; 0 when none")
     parser.add_argument("--limit", type=int, metavar="N", help="take the first N images only")
     options.add_workers(parser)
+    options.add_cache(parser)
     parser.add_argument("--output", type=Path, default=Path("results/evaluation"), metavar="FOLDER", help="for results")
 
 
 def run(given: argparse.Namespace) -> None:
     """Evaluate, print the table, write the CSV and the plot."""
     episodes = evaluate(
-        {**options.environment(given), "solver_kwargs": options.solver_options(given)},
+        {**options.environment(given), **options.cached_data(given), "solver_kwargs": options.solver_options(given)},
         agents=given.agent,
         solvers=given.solver or ["shared"],
         seeds=given.seed or [0],
         limit=given.limit,
         workers=given.workers,
+        cache=options.cache_folder(given),
     )
     write_csv(given.output / "episodes.csv", episodes)
     title = f"{Path(given.data).name}, {len({episode.sample for episode in episodes})} images"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from active_matting.cache import default_folder
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
 
@@ -63,6 +64,18 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """`--cache`."""
+    parser.add_argument(
+        "--cache",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="keep resized images and ideal sequences there, for the next time; without FOLDER in the user's own "
+        "cache, see `active-matting cache`",
+    )
+
+
 def solver_options(given: argparse.Namespace) -> dict[str, Any]:
     """Raises `InvalidArgumentError` unless `--solver-options` is a JSON object."""
     try:
@@ -99,3 +112,18 @@ def data_source(given: argparse.Namespace) -> dict[str, Any]:
     if not folder.is_dir() or (folder / "images").is_dir():
         return {"data": "folder", "data_kwargs": {"path": given.data, "trimaps": given.trimaps}}
     return {"data": "cutouts", "data_kwargs": {"path": given.data}}
+
+
+def cached_data(given: argparse.Namespace) -> dict[str, Any]:
+    """`data` and `data_kwargs` of the same images, kept as `--cache` says."""
+    source = data_source(given)
+    folder = cache_folder(given)
+    if folder is None:
+        return source
+    of = {"of": source["data"], "of_kwargs": source["data_kwargs"], "size": given.image_size, "folder": folder}
+    return {"data": "cached", "data_kwargs": of}
+
+
+def cache_folder(given: argparse.Namespace) -> str | None:
+    """The folder that `--cache` means; None without it. Raises `FileError`."""
+    return str(default_folder()) if given.cache == "" else given.cache

@@ -99,6 +99,31 @@ def test_warming_up_says_where_compiled_code_is_kept(capsys: Run) -> None:
     assert "unknown solver 'nothing'" in capsys.readouterr().err
 
 
+def test_what_is_kept_is_used_listed_and_removed(photo: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = photo / "kept"
+    monkeypatch.setenv("ACTIVE_MATTING_CACHE", str(kept))
+    arguments = ["evaluate", "--count", "2", "--image-size", "40", "--region-size", "8", "--budget", "2"]
+    arguments += ["--agent", "greedy-ideal", "--solver", "random-walk", "--workers", "1", "--output"]
+    for number, cache in enumerate(([], ["--cache"], ["--cache"], ["--cache", str(kept)])):
+        assert main([*arguments, str(photo / str(number)), *cache]) == 0
+    rows = [(photo / str(number) / "episodes.csv").read_text() for number in range(4)]
+    assert len(set(rows)) == 1
+    capsys.readouterr()
+
+    assert main(["cache"]) == 0
+    told = capsys.readouterr().out
+    assert f"folder: {kept}\n" in told
+    assert "ideal-sequence: 2, " in told
+    assert "sample: 2, " in told
+    assert len(list(kept.iterdir())) == 4
+    assert main(["cache", "--folder", str(photo), "--clear"]) == 0
+    assert len(list(kept.iterdir())) == 4
+    assert main(["cache", "--clear"]) == 0
+    assert list(kept.iterdir()) == []
+    assert "removed: 0.0 MB" in capsys.readouterr().out
+    assert (photo / "photo.png").exists()
+
+
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
     ReinforceAgent(make_policy()).save(photo / "agent")
     arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]

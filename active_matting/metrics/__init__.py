@@ -1,0 +1,40 @@
+"""How good a matte or a selection is: mattes in `matting`, selections and clicks in `segmentation`."""
+
+from active_matting.metrics.matting import (
+    METRICS,
+    SCALINGS,
+    Mask,
+    all_metrics,
+    conn,
+    grad,
+    gradient_magnitude,
+    largest_component,
+    mad,
+    mse,
+    rmse,
+    sad,
+    scaled,
+    unknown_region,
+)
+from active_matting.metrics.segmentation import auc, failures, iou, noc
+
+__all__ = [
+    "METRICS",
+    "SCALINGS",
+    "Mask",
+    "all_metrics",
+    "auc",
+    "conn",
+    "failures",
+    "grad",
+    "gradient_magnitude",
+    "iou",
+    "largest_component",
+    "mad",
+    "mse",
+    "noc",
+    "rmse",
+    "sad",
+    "scaled",
+    "unknown_region",
+]
