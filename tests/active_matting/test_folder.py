@@ -158,7 +158,7 @@ def test_a_picture_that_is_no_cutout_is_named_when_it_is_asked_for(tmp_path: Pat
     put(tmp_path / "a.png", 1, (4, 6, 3))
     source = make_data("cutouts", path=str(tmp_path))
     assert len(source) == 1
-    with pytest.raises(FileError, match=r"a\.png has colour mode RGB; a cut-out must be"):
+    with pytest.raises(FileError, match=r"a\.png has no alpha channel; a cut-out must have one"):
         source[0]
 
 

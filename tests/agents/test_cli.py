@@ -181,8 +181,7 @@ def spoil(photo: Path) -> None:
     whole = (photo / "photo.png").read_bytes()
     (photo / "truncated.png").write_bytes(whole[: len(whole) // 2])
     (photo / "words.png").write_text("not a picture")
-    Image.open(photo / "photo.png").convert("L").save(photo / "grey.png")
-    cv2.imwrite(str(photo / "deep.png"), np.full((60, 60, 3), 40_000, dtype=np.uint16))
+    Image.open(photo / "photo.png").convert("CMYK").save(photo / "inks.tif")
     Image.new("RGBA", (60, 60), (9, 9, 9, 100)).save(photo / "glass.png")
     Image.new("L", (50, 60)).save(photo / "small.png")
     Image.new("RGB", (60, 60), (200, 10, 10)).save(photo / "red.png")
@@ -205,8 +204,7 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         (SOLVE.replace("photo", "missing"), "missing.png does not exist"),
         (SOLVE.replace("photo", "truncated"), "truncated.png cannot be read"),
         (SOLVE.replace("photo", "words"), "words.png is not a picture in a known format"),
-        (SOLVE.replace("photo", "grey"), "grey.png is greyscale; an 8-bit RGB image is needed"),
-        (SOLVE.replace("photo", "deep"), "deep.png has 16 bits per channel; an 8-bit RGB image is needed"),
+        (SOLVE.replace("photo.png", "inks.tif"), "inks.tif has colour mode CMYK"),
         (SOLVE.replace("photo", "glass"), "glass.png is partly transparent"),
         (SOLVE.replace("photo.png", ""), "is a folder, not a picture"),
         (SOLVE.replace("trimap.png", "small.png"), "small.png must have the image's size 60×60, got 50×60"),
