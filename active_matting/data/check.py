@@ -1,0 +1,164 @@
+"""What a data set holds, and what is wrong with it, found by reading all of it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from active_matting.data.folder import Cutouts
+from active_matting.data.images import can_be_premultiplied
+from active_matting.data.listed import Listed, named, picture_files
+from active_matting.data.order import read_sample
+from active_matting.data.samples import DataSource, Sample
+from active_matting.errors import FileError, SizeMismatchError
+
+BINS = 10
+LICENCE = re.compile(r"(licen[cs]e|copying|copyright|terms|agreement)", re.IGNORECASE)
+
+README = re.compile(r"readme(\.(md|txt|rst))?", re.IGNORECASE)
+
+
+@dataclass
+class Findings:
+    """What `check` has found so far. Alphas are counted in pixels, over all samples that could be read."""
+
+    samples: int = 0
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # (H, W)
+    bins: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, dtype=np.int64))
+    zeros: int = 0
+    ones: int = 0
+    trimaps: int = 0
+    lacking: list[str] = field(default_factory=list)  # files
+    mismatched: list[str] = field(default_factory=list)  # errors
+    unreadable: list[str] = field(default_factory=list)  # errors
+    one_sided: list[str] = field(default_factory=list)  # names of samples without a foreground, or without a background
+    maybe_premultiplied: list[str] = field(default_factory=list)  # names of cut-outs
+    unused: list[str] = field(default_factory=list)  # pictures that lie beside used ones
+    licences: list[str] = field(default_factory=list)  # what tells of a licence
+
+    @property
+    def faults(self) -> int:
+        """How many files are missing or cannot be read, and samples have sizes that differ."""
+        return len(self.lacking) + len(self.mismatched) + len(self.unreadable)
+
+    def add(self, sample: Sample) -> None:
+        """Count a sample that could be read."""
+        alpha = sample.alpha
+        self.sizes.append(sample.shape)
+        self.bins += np.histogram(alpha, bins=BINS, range=(0, 1))[0]
+        self.zeros += int((alpha == 0).sum())
+        self.ones += int((alpha == 1).sum())
+        self.trimaps += sample.trimap is not None
+        if alpha.max() < 0.5 or alpha.min() > 0.5:
+            self.one_sided.append(sample.name)
+
+
+def check(source: DataSource, folder: Path | str) -> Findings:
+    """Read every sample of a source that lies in `folder`, with a progress bar.
+
+    Raises `FileError`, with the first reason, where none can be read.
+    """
+    found = Findings(samples=len(source), licences=find_licences(folder))
+    for index in tqdm(range(len(source)), desc="reading", unit="sample", leave=False):
+        try:
+            found.add(read_sample(source, index))
+        except SizeMismatchError as error:
+            found.mismatched.append(_reason(error))
+        except FileError as error:
+            found.unreadable.append(_reason(error))
+        else:
+            if isinstance(source, Cutouts) and not source.premultiplied:
+                name, colours, alpha = source.parts(index)
+                if ((alpha > 0) & (alpha < 1)).any() and can_be_premultiplied(colours, alpha):
+                    found.maybe_premultiplied.append(name)
+    if isinstance(source, Listed):
+        found.lacking += source.lacking
+        found.unused += _unused(source)
+    if not found.sizes:
+        raise FileError(f"none of the {len(source)} samples in {folder} can be read: {_first(found)}")
+    return found
+
+
+def find_licences(folder: Path | str) -> list[str]:
+    """Files beside or in `folder`, or in its subfolders, whose names tell of a licence; or a README that mentions one.
+
+    `folder` may be a file, such as a CSV, beside which they lie.
+    """
+    root = Path(folder) if Path(folder).is_dir() else Path(folder).parent
+    places = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    files = [path for place in places for path in sorted(place.iterdir()) if path.is_file()]
+    found = [path.relative_to(root).as_posix() for path in files if LICENCE.match(path.name)]
+    readmes = [path for path in files if path.parent == root and README.fullmatch(path.name)]
+    return found + [f"{path.name}, which mentions it" for path in readmes if _mentions_licence(path)]
+
+
+def _mentions_licence(path: Path) -> bool:
+    return LICENCE.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+
+
+def report(found: Findings) -> str:
+    """The findings in lines of text."""
+    lines = [
+        f"samples: {found.samples}, of which {len(found.sizes)} can be read",
+        f"sizes: {_sizes(found.sizes)}",
+        *_histogram(found),
+        f"trimaps: {found.trimaps}",
+        f"licence: {', '.join(found.licences) or 'no file found'}",
+    ]
+    for title, items, at_most in (
+        ("missing files", found.lacking, 10),
+        ("sizes that differ", found.mismatched, 10),
+        ("cannot be read", found.unreadable, 10),
+        ("wholly foreground or background", found.one_sided, 3),
+        ("perhaps premultiplied, as no colour exceeds its alpha", found.maybe_premultiplied, 3),
+        ("pictures that no sample uses", found.unused, 3),
+    ):
+        lines += _listing(title, items, at_most)
+    return "\n".join(lines)
+
+
+def _sizes(sizes: list[tuple[int, int]]) -> str:
+    ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    smallest, middle, largest = (
+        f"{width}×{height}" for height, width in (ordered[0], ordered[len(ordered) // 2], ordered[-1])
+    )
+    return f"from {smallest} to {largest}, median {middle} (width×height)"
+
+
+def _histogram(found: Findings) -> list[str]:
+    total = max(1, int(found.bins.sum()))
+    between = total - found.zeros - found.ones
+    shares = f"0 in {found.zeros / total:.1%}, between in {between / total:.1%}, 1 in {found.ones / total:.1%}"
+    rows = [
+        f"  {index / BINS:.1f}–{(index + 1) / BINS:.1f}  {share:6.1%}  {'█' * round(40 * share)}".rstrip()
+        for index, share in enumerate(found.bins / total)
+    ]
+    return [f"alpha: {shares} of all pixels", *rows]
+
+
+def _listing(title: str, items: list[str], at_most: int) -> list[str]:
+    if not items:
+        return [f"{title}: none"]
+    more = [f"  and {len(items) - at_most} more"] if len(items) > at_most else []
+    return [f"{title}: {len(items)}", *(f"  {item}" for item in items[:at_most]), *more]
+
+
+def _unused(source: Listed) -> list[str]:
+    """Pictures in the folders of the samples' files that are no sample's."""
+    used = {file for entry in source.entries for file in entry.files}
+    expected = {Path(source.path) / name.removesuffix(".*") for name in source.lacking}
+    lying: Iterable[Path] = (path for folder in {file.parent for file in used} for path in picture_files(folder))
+    return sorted(str(path) for path in lying if path not in used and path.with_suffix("") not in expected)
+
+
+def _reason(error: Exception) -> str:
+    """What a file's own error says, which `read_sample` puts behind the sample's."""
+    return str(error.__cause__ or error)
+
+
+def _first(found: Findings) -> str:
+    return named(found.unreadable + found.mismatched, at_most=1)
