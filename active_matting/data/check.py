@@ -1,7 +1,6 @@
 """What a data set holds, and what is wrong with it, found by reading all of it."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from active_matting.data.samples import DataSource, Sample
 from active_matting.errors import FileError, SizeMismatchError
 
 BINS = 10
-LICENCE = re.compile(r"(licen[cs]e|copying|copyright|terms|agreement)", re.IGNORECASE)
-
+LICENCE = re.compile(r"licen[cs]e|copying|copyright|terms|agreement", re.IGNORECASE)
 README = re.compile(r"readme(\.(md|txt|rst))?", re.IGNORECASE)
 
 
@@ -97,7 +95,7 @@ def find_licences(folder: Path | str) -> list[str]:
 
 
 def _mentions_licence(path: Path) -> bool:
-    return LICENCE.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+    return re.search(r"licen[cs]e", path.read_text(encoding="utf-8", errors="replace"), re.IGNORECASE) is not None
 
 
 def report(found: Findings) -> str:
@@ -148,11 +146,10 @@ def _listing(title: str, items: list[str], at_most: int) -> list[str]:
 
 
 def _unused(source: Listed) -> list[str]:
-    """Pictures in the folders of the samples' files that are no sample's."""
-    used = {file for entry in source.entries for file in entry.files}
-    expected = {Path(source.path) / name.removesuffix(".*") for name in source.lacking}
-    lying: Iterable[Path] = (path for folder in {file.parent for file in used} for path in picture_files(folder))
-    return sorted(str(path) for path in lying if path not in used and path.with_suffix("") not in expected)
+    """Pictures in the folders of the samples' files that are no sample's, not even one's that lacks a file."""
+    used = {file for entry in source.entries + source.left_out for file in entry.files}
+    folders = {file.parent for entry in source.entries for file in entry.files}
+    return sorted(str(path) for folder in folders for path in picture_files(folder) if path not in used)
 
 
 def _reason(error: Exception) -> str:

@@ -28,6 +28,8 @@ class Listed(ABC):
     missing: str
     entries: tuple[Entry, ...]
     """The samples there are, in order."""
+    left_out: tuple[Entry, ...]
+    """The samples that lack files."""
     lacking: tuple[str, ...]
     """Files that samples lack, by their paths below `path`; `.*` stands for the suffix of any picture."""
 
@@ -42,11 +44,13 @@ class Listed(ABC):
         entries = tuple(self.list_entries(root))
         files = {file for entry in entries for file in entry.files}
         lost = {file for file in files if not file.exists()}
-        whole = tuple(entry for entry in entries if lost.isdisjoint(entry.files)) if lost else entries
-        object.__setattr__(self, "entries", whole)
-        object.__setattr__(self, "lacking", tuple(sorted(_below(file, root) for file in lost)))
+        whole = tuple(entry for entry in entries if lost.isdisjoint(entry.files))
+        left_out = tuple(entry for entry in entries if not lost.isdisjoint(entry.files))
+        lacking = tuple(sorted(_below(file, root) for file in lost))
+        for name, value in (("entries", whole), ("left_out", left_out), ("lacking", lacking)):
+            object.__setattr__(self, name, value)
         if lost:
-            words = f"{len(entries) - len(whole)} of {len(entries)} samples in {root} lack files: {named(self.lacking)}"
+            words = f"{len(left_out)} of {len(entries)} samples in {root} lack files: {named(lacking)}"
             if self.missing == "raise" or not whole:
                 raise FileError(words)
             _log.warning("%s; they are left out", words)
@@ -154,4 +158,5 @@ def named(names: Iterable[str], at_most: int = 3) -> str:
 
 
 def _below(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+    base = root if root.is_dir() else root.parent
+    return file.relative_to(base).as_posix() if file.is_relative_to(base) else str(file)

@@ -99,7 +99,5 @@ def data_source(given: argparse.Namespace) -> dict[str, Any]:
     if name == "folder":
         keywords["trimaps"] = given.trimaps
     elif given.trimaps is not None:
-        raise InvalidArgumentError(
-            f"--trimaps is for folders with images/ and alphas/ or masks/; {given.data} is {name}"
-        )
+        raise InvalidArgumentError(f"--trimaps needs images/ and alphas/ or masks/; {given.data} is read as {name}")
     return {"data": name, "data_kwargs": keywords}

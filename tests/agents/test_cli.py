@@ -224,7 +224,7 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("suggest {0}/photo.png --region-size 70 --output {0}/out.png", "region_size must be from 1 to 60"),
         ("suggest {0}/photo.png --alpha {0}/small.png --output {0}/out.png", "small.png must have the image's size"),
         ("evaluate --agent random --data {0}/pairs --output {0}/o", "a.png must have the size of a.png, 60×60"),
-        ("evaluate --agent random --data {0}/lonely --output {0}/o", "has no picture for b.png"),
+        ("evaluate --agent random --data {0}/lonely --output {0}/o", "lack files: alphas/b.*"),
         ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
         ("evaluate --agent random --split best --output {0}/o", "split"),
         ("evaluate --agent random --region-size 500 --output {0}/o", "region_size must be from 1 to 400"),

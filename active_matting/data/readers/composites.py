@@ -103,7 +103,7 @@ def _merged(folder: Path) -> Path:
     for candidate in (folder / "merged", folder / "Adobe-licensed images" / "merged"):
         if candidate.is_dir():
             return candidate
-    raise FileError(f"{folder} has no folder merged with composed pictures; or give backgrounds to compose over")
+    raise FileError(f"{folder} has no folder merged with composed pictures; give backgrounds to compose them")
 
 
 def _scenes(backgrounds: str | None, names: Path, count: int) -> Sequence[Path]:
