@@ -11,7 +11,6 @@ from tqdm import tqdm
 from active_matting.data.folder import Cutouts
 from active_matting.data.images import can_be_premultiplied
 from active_matting.data.listed import Listed, named, picture_files
-from active_matting.data.order import read_sample
 from active_matting.data.samples import DataSource, Sample
 from active_matting.errors import FileError, SizeMismatchError
 
@@ -63,11 +62,11 @@ def check(source: DataSource, folder: Path | str) -> Findings:
     found = Findings(samples=len(source), licences=find_licences(folder))
     for index in tqdm(range(len(source)), desc="reading", unit="sample", leave=False):
         try:
-            found.add(read_sample(source, index))
+            found.add(source[index])
         except SizeMismatchError as error:
-            found.mismatched.append(_reason(error))
-        except FileError as error:
-            found.unreadable.append(_reason(error))
+            found.mismatched.append(str(error))
+        except OSError as error:  # `FileError` is one
+            found.unreadable.append(str(error))
         else:
             if isinstance(source, Cutouts) and not source.premultiplied:
                 name, colours, alpha = source.parts(index)
@@ -150,11 +149,6 @@ def _unused(source: Listed) -> list[str]:
     used = {file for entry in source.entries + source.left_out for file in entry.files}
     folders = {file.parent for entry in source.entries for file in entry.files}
     return sorted(str(path) for folder in folders for path in picture_files(folder) if path not in used)
-
-
-def _reason(error: Exception) -> str:
-    """What a file's own error says, which `read_sample` puts behind the sample's."""
-    return str(error.__cause__ or error)
 
 
 def _first(found: Findings) -> str:

@@ -99,6 +99,45 @@ def test_warming_up_says_where_compiled_code_is_kept(capsys: Run) -> None:
     assert "unknown solver 'nothing'" in capsys.readouterr().err
 
 
+def test_a_folder_without_faults_is_checked(photo: Path, capsys: Run) -> None:
+    for index, name in enumerate(("original", "mask", "trimap")):
+        (photo / "set" / name).mkdir(parents=True)
+        (photo / ("photo.png", "alpha.png", "trimap.png")[index]).rename(photo / "set" / name / "a.png")
+    (photo / "set" / "LICENSE").touch()
+    assert main(["data", "check", str(photo / "set")]) == 0
+    told = capsys.readouterr().out
+    for line in ("read as: aim-500", "samples: 1, of which 1 can be read", "trimaps: 1", "licence: LICENSE"):
+        assert f"{line}\n" in told
+    assert main(["data", "check", str(photo / "set"), "--options", '{"trimaps": false}']) == 0
+    told = capsys.readouterr().out
+    assert 'read as: aim-500 {"trimaps": false}\n' in told
+    assert "trimaps: 0\n" in told
+
+
+def test_faults_of_a_folder_are_told_and_make_the_check_fail(photo: Path, capsys: Run) -> None:
+    spoil(photo)
+    Image.open(photo / "photo.png").save(photo / "pairs" / "images" / "b.png")
+    Image.new("L", (60, 60)).save(photo / "pairs" / "masks" / "b.png")
+    Image.open(photo / "photo.png").save(photo / "pairs" / "images" / "c.png")
+    assert main(["data", "check", str(photo / "pairs")]) == 1
+    told = capsys.readouterr()
+    assert "missing files: 1\n  masks/c.*\n" in told.out
+    assert "sizes that differ: 1\n" in told.out
+    assert told.err.splitlines()[-1] == f"active-matting: error: {photo / 'pairs'} has 2 faults, told above"
+
+
+def test_evaluate_knows_the_layouts_of_data_sets(photo: Path, capsys: Run) -> None:
+    for index, name in enumerate(("original", "mask")):
+        (photo / "set" / name).mkdir(parents=True)
+        (photo / ("photo.png", "alpha.png")[index]).rename(photo / "set" / name / "a.png")
+    arguments = ["evaluate", "--data", str(photo / "set"), "--image-size", "40", "--region-size", "3", "--budget", "2"]
+    arguments += ["--agent", "random", "--solver", "random-walk", "--workers", "1", "--output", str(photo / "o")]
+    assert main(arguments) == 0
+    assert "| random-walk | random | 1 " in capsys.readouterr().out
+    assert main([*arguments, "--trimaps", "trimap"]) == 1
+    assert "--trimaps needs images/ and alphas/ or masks/" in capsys.readouterr().err
+
+
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
     ReinforceAgent(make_policy()).save(photo / "agent")
     arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]
@@ -228,6 +267,14 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
         ("evaluate --agent random --split best --output {0}/o", "split"),
         ("evaluate --agent random --region-size 500 --output {0}/o", "region_size must be from 1 to 400"),
+        ("data check {0}/nowhere", "nowhere does not exist"),
+        ("data check {0}", "8 faults, told above"),
+        ("data check {0}/pairs", "none of the 1 samples in"),
+        ("data check {0}/lonely", "1 of 1 samples in"),
+        ("data check {0} --source nothing", "unknown data source 'nothing'"),
+        ("data check {0} --options {{", "--options must be JSON"),
+        ("data check {0} --options [1]", "--options must be a JSON object"),
+        ('data check {0}/pairs --options {{"size":1}}', "it takes"),
         ("train --data {0}/nowhere --output {0}/o", "nowhere is not a folder of images"),
         ("train --resume --output {0}/o", "checkpoint.safetensors cannot be read"),
         ("train --updates 0 --output {0}/o", "updates must be at least 1"),

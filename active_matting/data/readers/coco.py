@@ -37,8 +37,8 @@ class Coco(Listed):
 
     path: the folder. split: such as "val2017". The pictures lie in `SPLIT/`, `images/SPLIT/` or `images/`. Each object
     that is not a crowd is a sample, called by its image and the annotation's number, "000000000139#3671". smallest: the
-    share of the image below which an object is left out. missing: see `Listed`. Polygons are drawn to half a pixel,
-    run lengths read exactly.
+    share of the image below which an object is left out. missing: see `Listed`. A pixel belongs to a polygon
+    that covers half of it.
     """
 
     path: str
