@@ -62,17 +62,17 @@ def _opened(path: Path | str) -> ImageFile:
     except UnidentifiedImageError as error:
         raise FileError(f"{path} is not a picture in a known format") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:  # far above our own limit
-        raise FileError(f"{path} is too large; {_LIMIT_WORDS}") from error
+        raise FileError(f"{path} is too large: {error} {_LIMIT_WORDS}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise FileError(f"{path} cannot be read: {error}") from error
     width, height = stored.size
     if width * height >= PIXEL_LIMIT:
         stored.close()
-        raise FileError(f"{path} has {width}×{height} pixels; {_LIMIT_WORDS}")
+        raise FileError(f"{path} has {width}×{height} pixels. {_LIMIT_WORDS}")
     return stored
 
 
-_LIMIT_WORDS = f"only pictures of fewer than {PIXEL_LIMIT // 1_000_000} megapixels are read"
+_LIMIT_WORDS = f"Only pictures of fewer than {PIXEL_LIMIT // 1_000_000} megapixels are read"
 
 
 def _load(stored: ImageFile, path: Path | str) -> int:

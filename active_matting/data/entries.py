@@ -142,7 +142,9 @@ def _trimap_of(path: Path | None, image: Image, image_path: Path) -> Trimap | No
 def _same_size(plane: Alpha, path: Path, image: Image, image_path: Path) -> Alpha:
     if plane.shape != image.shape[:2]:
         height, width = image.shape[:2]
-        raise SizeMismatchError(
+        words = (
             f"{path} must have the size of {image_path.name}, {width}×{height}, got {plane.shape[1]}×{plane.shape[0]}"
         )
+        is_turned = plane.shape == (width, height)
+        raise SizeMismatchError(words + "; perhaps one of them is turned by its EXIF data" * is_turned)
     return plane

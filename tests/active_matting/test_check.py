@@ -156,3 +156,19 @@ def test_other_layouts_are_told_apart(tmp_path: Path) -> None:
         path = str(tmp_path / str(index + 1))
         assert guess_reader(path) == (name, {"path": path, **options})
     assert {name for name, _, _ in LAYOUTS} >= set(SETS) - {"csv"}
+
+
+@pytest.mark.parametrize(
+    ("name", "read_as"), [("grabcut", "folder"), ("alphamatting", "folder"), ("hairballs", "cutouts")]
+)
+def test_real_sets_are_without_fault(name: str, read_as: str) -> None:
+    folder = Path(__file__).parents[2].parent / "shared" / "data" / name
+    if not folder.is_dir():
+        pytest.skip(f"{name} is not among the data beside this checkout")
+    guessed, keywords = guess_reader(folder)
+    assert guessed == read_as
+    found = check(make_data(guessed, **keywords), folder)
+    assert len(found.sizes) == found.samples > 10
+    assert found.faults == 0
+    assert found.one_sided == found.unused == found.maybe_premultiplied == []
+    assert found.trimaps == (15 if name == "alphamatting" else 0)
