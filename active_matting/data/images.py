@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from active_matting.data.decoding import decode, decode_indices
+from active_matting.data.decoding import Channels, decode, decode_indices
 from active_matting.errors import FileError
 from active_matting.files import written_whole
 from active_matting.types import Alpha, Image, Trimap, check_alpha, check_image
@@ -36,7 +36,7 @@ def read_image(path: Path | str, *, ignore_opacity: bool = False) -> Image:
 
     ignore_opacity: take the colours of a partly transparent picture as they are stored. Raises `FileError`.
     """
-    values, _ = _values(path)
+    values = _scaled(decode(path).channels)
     if values.shape[2] in (2, 4) and not ignore_opacity and values[..., -1].min() < 1:
         raise FileError(f"{path} is partly transparent; an opaque picture is needed, or read it as a cut-out")
     return _colours(values)
@@ -47,15 +47,17 @@ def read_alpha(path: Path | str) -> Alpha:
 
     Channels that JPEG or WebP tinted by up to `LOSSY_TINT` are averaged. Raises `FileError`.
     """
-    values, is_lossy = _values(path)
-    if values.shape[2] in (2, 4):
-        if values[..., -1].min() < 1:
+    channels, is_lossy = decode(path)
+    if channels.shape[2] in (2, 4):
+        if channels[..., -1].min() < np.iinfo(channels.dtype).max:
             raise FileError(f"{path} is partly transparent; an alpha must be an opaque greyscale picture")
-        values = values[..., :-1]
-    tint = float(np.ptp(values, axis=2).max())
-    if tint > (LOSSY_TINT + 1e-6 if is_lossy else 0):
+        channels = channels[..., :-1]
+    if all(np.array_equal(channels[..., 0], channels[..., other]) for other in range(1, channels.shape[2])):
+        return np.ascontiguousarray(_scaled(channels[..., 0]))
+    values = _scaled(channels)
+    if not is_lossy or np.ptp(values, axis=2).max() > LOSSY_TINT + 1e-6:
         raise FileError(f"{path} is coloured; an alpha must be a greyscale picture")
-    return np.ascontiguousarray(values.mean(axis=2) if tint > 0 else values[..., 0])
+    return np.asarray(values.mean(axis=2), dtype=np.float32)
 
 
 def read_trimap(path: Path | str) -> Trimap:
@@ -71,7 +73,7 @@ def read_cutout(path: Path | str, *, premultiplied: bool = False) -> tuple[Image
     cannot say so, a TIFF that does is believed. Raises `FileError`, also where a colour exceeds its alpha, which no
     premultiplied one does.
     """
-    values, _ = _values(path)
+    values = _scaled(decode(path).channels)
     if values.shape[2] not in (2, 4):
         raise FileError(f"{path} has no alpha channel; a cut-out must have one, as RGBA pictures do")
     colours, alpha = _colours(values), np.ascontiguousarray(values[..., -1])
@@ -120,10 +122,9 @@ def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.floor(values * np.float32(255) + np.float32(0.5)), dtype=np.uint8)
 
 
-def _values(path: Path | str) -> tuple[NDArray[np.float32], bool]:
-    """Channels in [0, 1], (H, W, 1 to 4), and whether the file's compression may have tinted greys."""
-    channels, is_lossy = decode(path)
-    return channels.astype(np.float32) / np.float32(np.iinfo(channels.dtype).max), is_lossy
+def _scaled(stored: Channels) -> NDArray[np.float32]:
+    """What is stored in 8 or 16 bits, in [0, 1]."""
+    return stored.astype(np.float32) / np.float32(np.iinfo(stored.dtype).max)
 
 
 def _colours(values: NDArray[np.float32]) -> Image:

@@ -159,3 +159,37 @@ def test_a_csv_must_have_its_columns_and_cells(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(FileError, match="cannot be read as a CSV file"):
         make_data("csv", path=str(path))
+
+
+def test_composition_to_train_on_lies_in_two_parts(tmp_path: Path) -> None:
+    for name, part in (("a", "Adobe-licensed images"), ("b", "Other")):
+        image(tmp_path / "Training_set" / part / "fg" / f"{name}.jpg")
+        save(tmp_path / "Training_set" / part / "alpha" / f"{name}.jpg", MASK)
+    (tmp_path / "Training_set" / "training_fg_names.txt").write_text("a.jpg\nb.jpg\n")
+    (tmp_path / "Training_set" / "training_bg_names.txt").write_text("scene.jpg\n" * 200)
+    image(tmp_path / "train2014" / "scene.jpg", 30)
+    options = {"split": "train", "backgrounds": str(tmp_path / "train2014")}
+    source = make_data("composition-1k", path=str(tmp_path), **options)
+    assert len(source) == 200
+    assert source[199].name == "b_99"
+    assert source[199].trimap is None
+    assert guess_reader(tmp_path) == ("composition-1k", {"path": str(tmp_path), "split": "train"})
+
+
+def test_portraits_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
+    SETS["portraits"](tmp_path)
+    (tmp_path / "testing").rename(tmp_path / "training")
+    assert guess_reader(tmp_path)[1]["split"] == "training"
+    assert len(make_data("portraits", path=str(tmp_path), split="training")) == 2
+    guessed, keywords = guess_reader(tmp_path / "training")
+    assert (guessed, keywords["split"]) == ("portraits", None)
+    assert [sample.name for sample in make_data(guessed, **keywords)] == ["00001", "00002"]
+
+
+@pytest.mark.parametrize("inner", ["VOC2012", "VOCdevkit/VOC2012"])
+def test_pascal_is_found_in_the_folders_of_its_archive(tmp_path: Path, inner: str) -> None:
+    content = SETS["pascal"](tmp_path / inner)
+    assert guess_reader(tmp_path) == ("pascal", {"path": str(tmp_path)})
+    assert [sample.name for sample in make_data("pascal", path=str(tmp_path))] == content.names
+    with pytest.raises(FileError, match=r"Segmentation/best\.txt does not exist"):
+        make_data("pascal", path=str(tmp_path), split="best")
