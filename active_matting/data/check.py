@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from active_matting.data.folder import Cutouts
-from active_matting.data.images import can_be_premultiplied
+from active_matting.data.images import SUFFIXES, can_be_premultiplied
 from active_matting.data.listed import Listed, named, picture_files
 from active_matting.data.samples import DataSource, Sample
 from active_matting.errors import FileError, SizeMismatchError
 
 BINS = 10
-LICENCE = re.compile(r"licen[cs]e|copying|copyright|terms|agreement", re.IGNORECASE)
+LICENCE = re.compile(r"(?<![a-z])(licen[cs]e|copying|copyright|terms|agreement)", re.IGNORECASE)
 README = re.compile(r"readme(\.(md|txt|rst))?", re.IGNORECASE)
 
 
@@ -87,9 +87,9 @@ def find_licences(folder: Path | str) -> list[str]:
     """
     root = Path(folder) if Path(folder).is_dir() else Path(folder).parent
     places = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-    files = [path for place in places for path in sorted(place.iterdir()) if path.is_file()]
-    found = [path.relative_to(root).as_posix() for path in files if LICENCE.match(path.name)]
-    readmes = [path for path in files if path.parent == root and README.fullmatch(path.name)]
+    files = [path for place in places for path in sorted(place.iterdir()) if path.suffix.lower() not in SUFFIXES]
+    found = [path.relative_to(root).as_posix() for path in files if LICENCE.search(path.name) and path.is_file()]
+    readmes = [path for path in files if path.parent == root and README.fullmatch(path.name) and path.is_file()]
     return found + [f"{path.name}, which mentions it" for path in readmes if _mentions_licence(path)]
 
 
@@ -98,7 +98,7 @@ def _mentions_licence(path: Path) -> bool:
 
 
 def report(found: Findings) -> str:
-    """The findings in lines of text."""
+    """The findings in lines of text; faults are all named, of other remarks the first few."""
     lines = [
         f"samples: {found.samples}, of which {len(found.sizes)} can be read",
         f"sizes: {_sizes(found.sizes)}",
@@ -106,15 +106,18 @@ def report(found: Findings) -> str:
         f"trimaps: {found.trimaps}",
         f"licence: {', '.join(found.licences) or 'no file found'}",
     ]
-    for title, items, at_most in (
-        ("missing files", found.lacking, 10),
-        ("sizes that differ", found.mismatched, 10),
-        ("cannot be read", found.unreadable, 10),
-        ("wholly foreground or background", found.one_sided, 3),
-        ("perhaps premultiplied, as no colour exceeds its alpha", found.maybe_premultiplied, 3),
-        ("pictures that no sample uses", found.unused, 3),
+    for title, faults in (
+        ("missing files", found.lacking),
+        ("sizes that differ", found.mismatched),
+        ("cannot be read", found.unreadable),
     ):
-        lines += _listing(title, items, at_most)
+        lines += [f"{title}: {len(faults) or 'none'}", *(f"  {fault}" for fault in faults)]
+    for title, names in (
+        ("without foreground, or without background", found.one_sided),
+        ("perhaps premultiplied, as no colour exceeds its alpha", found.maybe_premultiplied),
+        ("pictures that no sample uses", found.unused),
+    ):
+        lines.append(f"{title}: {f'{len(names)} ({named(names)})' if names else 'none'}")
     return "\n".join(lines)
 
 
@@ -135,13 +138,6 @@ def _histogram(found: Findings) -> list[str]:
         for index, share in enumerate(found.bins / total)
     ]
     return [f"alpha: {shares} of all pixels", *rows]
-
-
-def _listing(title: str, items: list[str], at_most: int) -> list[str]:
-    if not items:
-        return [f"{title}: none"]
-    more = [f"  and {len(items) - at_most} more"] if len(items) > at_most else []
-    return [f"{title}: {len(items)}", *(f"  {item}" for item in items[:at_most]), *more]
 
 
 def _unused(source: Listed) -> list[str]:

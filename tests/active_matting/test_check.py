@@ -68,14 +68,16 @@ def test_sizes_and_alphas_are_summed_up(tmp_path: Path) -> None:
     assert f"  0.2–0.3   80.6%  {'█' * 32}\n" in text
 
 
-def test_long_lists_are_cut_short(tmp_path: Path) -> None:
+def test_faults_are_all_named_and_remarks_cut_short(tmp_path: Path) -> None:
     put(tmp_path, "images", "alphas")
     for index in range(14):
         image(tmp_path / "images" / f"x{index:02d}.png")
+        mask(tmp_path / "alphas" / f"y{index:02d}.png")
     text = report(check(make_data("folder", path=str(tmp_path), missing="skip"), tmp_path))
-    assert "missing files: 14\n  alphas/x00.*\n" in text
-    assert "  alphas/x09.*\n  and 4 more\n" in text
-    assert "x10" not in text
+    listed = "".join(f"  alphas/x{index:02d}.*\n" for index in range(14))
+    assert f"missing files: 14\n{listed}sizes that differ: none\n" in text
+    names = ", ".join(str(tmp_path / "alphas" / f"y{index:02d}.png") for index in range(3))
+    assert f"pictures that no sample uses: 14 ({names} and 11 more)" in text
 
 
 def test_trimaps_are_counted(tmp_path: Path) -> None:
@@ -107,11 +109,16 @@ def test_sources_that_are_not_files_are_checked_too(tmp_path: Path) -> None:
     assert found.sizes == [(24, 24)] * 2
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "licence.txt", "COPYING", "Terms_of_use.pdf", "sub/License.md"])
+@pytest.mark.parametrize(
+    "name", ["LICENSE", "licence.txt", "COPYING", "Terms_of_use.pdf", "sub/AIM_Release_Agreement.pdf"]
+)
 def test_files_that_tell_a_licence_are_found(name: str, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / name).touch()
     (tmp_path / "README.md").write_text("in terms of copies")
+    (tmp_path / "patterns.txt").touch()
+    image(tmp_path / "license_plate.png")
+    (tmp_path / "licences").mkdir()
     assert find_licences(tmp_path) == [name]
 
 
