@@ -38,8 +38,9 @@ class Listed(ABC):
         """All samples there should be. Raises `FileError` where the layout below `root` is another."""
 
     def __post_init__(self) -> None:
-        if self.missing not in MISSING:
-            raise InvalidArgumentError(f"missing must be one of {list(MISSING)}, got {self.missing!r}")
+        if not isinstance(self.path, str | Path):
+            raise InvalidArgumentError(f"path must be a path, got {self.path!r}")
+        one_of("missing", self.missing, MISSING)
         root = Path(self.path)
         entries = tuple(self.list_entries(root))
         files = {file for entry in entries for file in entry.files}
@@ -144,6 +145,13 @@ def one_of(name: str, value: str, choices: Iterable[str]) -> str:
     if value not in choices:
         raise InvalidArgumentError(f"{name} must be one of {list(choices)}, got {value!r}")
     return value
+
+
+def share_of_image(smallest: float) -> float:
+    """`smallest`, the share of its image below which an object is left out. Raises `InvalidArgumentError`."""
+    if isinstance(smallest, bool) or not isinstance(smallest, int | float) or not 0 <= smallest < 1:
+        raise InvalidArgumentError(f"smallest must be a share of the image, from 0 to below 1, got {smallest!r}")
+    return smallest
 
 
 def named(names: Iterable[str], at_most: int = 3) -> str:

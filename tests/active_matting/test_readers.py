@@ -102,6 +102,11 @@ def test_what_to_do_about_missing_files_must_be_known(made: tuple[str, Path, Mad
         open_set(made, missing="ignore")
 
 
+def test_a_path_must_be_one(made: tuple[str, Path, MadeUp]) -> None:
+    with pytest.raises(InvalidArgumentError, match="path must be a path, got 3"):
+        open_set(made, path=3)
+
+
 def test_a_folder_that_is_not_there_is_named(made: tuple[str, Path, MadeUp]) -> None:
     nowhere = str(made[1] / "nowhere")
     with pytest.raises(FileError, match="nowhere"):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from active_matting.data.entries import Entry, Pair
-from active_matting.data.listed import Listed, existing_folder, first_folder
+from active_matting.data.listed import Listed, existing_folder, first_folder, share_of_image
 from active_matting.data.readers.outlines import decode_runs, fill_polygons
-from active_matting.errors import FileError, InvalidArgumentError
+from active_matting.errors import FileError
 from active_matting.files import read_json
 from active_matting.types import Alpha
 
@@ -37,8 +37,8 @@ class Coco(Listed):
 
     path: the folder. split: such as "val2017". The pictures lie in `SPLIT/`, `images/SPLIT/` or `images/`. Each object
     that is not a crowd is a sample, called by its image and the annotation's number, "000000000139#3671". smallest: the
-    share of the image below which an object is left out. missing: see `Listed`. A pixel belongs to a polygon
-    that covers half of it.
+    share of the image below which an object is left out. missing: see `Listed`. A pixel belongs to a polygon that
+    covers half of it or more.
     """
 
     path: str
@@ -47,17 +47,15 @@ class Coco(Listed):
     missing: str = "raise"
 
     def list_entries(self, root: Path) -> Iterable[Entry]:
-        if not 0 <= self.smallest < 1:
-            raise InvalidArgumentError(f"smallest must be a share of the image, from 0 to below 1, got {self.smallest}")
         path = existing_folder(root) / "annotations" / f"instances_{self.split}.json"
-        content = read_json(path)
+        smallest, content = share_of_image(self.smallest), read_json(path)
         folder = first_folder(root, self.split, f"images/{self.split}", "images")
         try:
-            return self._objects(path, content, folder)
+            return self._objects(path, content, folder, smallest)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FileError(f"{path} is not a file of COCO annotations: {error!r}") from error
 
-    def _objects(self, path: Path, content: Any, folder: Path) -> list[Entry]:
+    def _objects(self, path: Path, content: Any, folder: Path, smallest: float) -> list[Entry]:
         images = {image["id"]: image for image in content["images"]}
         listed = []
         for annotation in content["annotations"]:
@@ -67,7 +65,7 @@ class Coco(Listed):
             shape = int(image["height"]), int(image["width"])
             outline = Outline(path, number, annotation["segmentation"], shape)
             area = annotation["area"] if "area" in annotation else float(outline.read().sum())
-            if area >= self.smallest * shape[0] * shape[1]:
+            if area >= smallest * shape[0] * shape[1]:
                 file = folder / image["file_name"]
                 listed.append((file.stem, number, Pair(f"{file.stem}#{number}", file, outline)))
         return [entry for _, _, entry in sorted(listed, key=lambda found: found[:2])]

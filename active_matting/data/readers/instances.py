@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from active_matting.data.entries import VOID, Entry, OneObject, Pair
 from active_matting.data.images import read_objects
-from active_matting.data.listed import Listed, existing_folder, read_lines
-from active_matting.errors import FileError, InvalidArgumentError
+from active_matting.data.listed import Listed, existing_folder, read_lines, share_of_image
+from active_matting.errors import FileError
 
 ReadMap = Callable[[Path], NDArray[Any]]
 
@@ -75,8 +75,7 @@ def read_matlab_objects(path: Path) -> NDArray[Any]:
 
 
 def _objects(files: list[tuple[str, Path, Path]], read_map: ReadMap, smallest: float) -> Iterator[Entry]:
-    if not 0 <= smallest < 1:
-        raise InvalidArgumentError(f"smallest must be a share of the image, from 0 to below 1, got {smallest}")
+    share_of_image(smallest)
     for name, image, path in tqdm(files, desc="listing objects", unit="image", leave=False, delay=1):
         for number in _numbers(path, read_map, smallest):
             yield Pair(f"{name}#{number}", image, OneObject(path, number, read_map))
