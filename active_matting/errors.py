@@ -21,6 +21,10 @@ class FileError(ActiveMattingError, OSError):
     """A file is missing, unreadable, not what it should be, or cannot be written."""
 
 
+class SizeMismatchError(FileError):
+    """Two pictures that belong together have different sizes."""
+
+
 class ConvergenceError(ActiveMattingError, RuntimeError):
     """A solution is not accurate: an iterative solver gave up, or rounding spoilt a direct one."""
 

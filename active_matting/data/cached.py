@@ -47,7 +47,8 @@ class Cached:
         if not hasattr(source, "fingerprint"):
             raise InvalidArgumentError(f"data source {self.of!r} cannot be cached: it has no method fingerprint(index)")
         here = Path(__file__).parent
-        code = hash_of_code(Path(inspect.getfile(type(source))), here / "images.py", here / "samples.py")
+        readers = (here / f"{name}.py" for name in ("decoding", "entries", "images", "listed", "samples"))
+        code = hash_of_code(Path(inspect.getfile(type(source))), *readers)
         object.__setattr__(self, "_source", cast(FingerprintedSource, source))
         object.__setattr__(self, "_cache", Cache(self.folder, self.limit_bytes))
         object.__setattr__(self, "_code", code)

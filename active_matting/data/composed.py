@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 import active_matting.compiled  # noqa: F401  (before pymatting's kernels, so that they can be kept)
 from active_matting.data.backgrounds import background, draw_palette
-from active_matting.data.folder import Cutouts, Folder, pictures_below
+from active_matting.data.folder import Cutouts, Folder
 from active_matting.data.images import SUFFIXES, read_image
+from active_matting.data.listed import pictures_below
 from active_matting.data.rendered import SMALLEST_SIZE, Rendering, check_integer, compose
 from active_matting.data.samples import Sample
 from active_matting.errors import FileError, InvalidArgumentError

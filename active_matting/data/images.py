@@ -1,56 +1,63 @@
-"""Reading and writing pictures, strictly: what is not what it should be is refused, never guessed at."""
+"""Reading and writing pictures, strictly: what is not what it should be is refused, never guessed at.
+
+| a file that is | as an image | as an alpha or trimap | as a cut-out |
+|---|---|---|---|
+| of 16 bits per channel | value / 65535 | value / 65535 | value / 65535 |
+| of 32 bits or of floats | refused | refused | refused |
+| with a palette | its colours | its colours, which must be grey | its colours, if some are transparent |
+| greyscale | repeated into R, G and B | as it is | repeated, if it has an alpha channel |
+| for print (CMYK) | refused: its colours depend on the press | refused | refused |
+| turned by EXIF data | turned upright, and so is its size | the same | the same |
+| with an alpha channel | refused, unless it is opaque everywhere | the same | needed |
+| premultiplied | – | – | undone where the file or `premultiplied=True` says so |
+| of 100 megapixels or more | refused before it is decoded | the same | the same |
+| truncated, empty, a folder, no picture | refused | refused | refused |
+"""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 
+from active_matting.data.decoding import Channels, decode, decode_indices
 from active_matting.errors import FileError
 from active_matting.files import written_whole
 from active_matting.types import Alpha, Image, Trimap, check_alpha, check_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
+LOSSY_TINT = 8 / 255
+"""By how much the channels of a grey may differ after JPEG or WebP compression, which rounds hue and light apart."""
 
-def read_image(path: Path | str) -> Image:
-    """An 8-bit colour picture as float32 `(H, W, 3)` in [0, 1], turned upright as its EXIF data say.
 
-    Raises `FileError` for a file that is missing, broken, greyscale, of 16 bits, or partly transparent.
+def read_image(path: Path | str, *, ignore_opacity: bool = False) -> Image:
+    """A picture as float32 `(H, W, 3)` in [0, 1], upright; this file's beginning says which.
+
+    ignore_opacity: take the colours of a partly transparent picture as they are stored. Raises `FileError`.
     """
-    picture = _open(path)
-    if _is_16_bit(picture):
-        raise FileError(f"{path} has 16 bits per channel; an 8-bit RGB image is needed")
-    if picture.mode in ("L", "LA", "1"):
-        raise FileError(f"{path} is greyscale; an 8-bit RGB image is needed")
-    if picture.has_transparency_data:
-        opacity = np.asarray(picture.convert("RGBA"))[..., 3]
-        if opacity.min() < 255:
-            raise FileError(f"{path} is partly transparent; an opaque 8-bit RGB image is needed")
-    elif picture.mode not in ("RGB", "P"):
-        raise FileError(f"{path} has colour mode {picture.mode}; an 8-bit RGB image is needed")
-    return np.asarray(picture.convert("RGB"), dtype=np.float32) / np.float32(255)
+    values = _scaled(decode(path).channels)
+    if values.shape[2] in (2, 4) and not ignore_opacity and values[..., -1].min() < 1:
+        raise FileError(f"{path} is partly transparent; an opaque picture is needed, or read it as a cut-out")
+    return _colours(values)
 
 
 def read_alpha(path: Path | str) -> Alpha:
-    """A greyscale picture of 8 or 16 bits, or a colour one with equal channels, as float32 `(H, W)` in [0, 1].
+    """A greyscale picture, or a colour one with equal channels, as float32 `(H, W)` in [0, 1]; see this file's top.
 
-    Raises `FileError` for a file that is missing, broken, or coloured.
+    Channels that JPEG or WebP tinted by up to `LOSSY_TINT` are averaged. Raises `FileError`.
     """
-    picture = _open(path)
-    if picture.mode in ("I;16", "I;16B", "I"):
-        deep = np.asarray(picture).astype(np.float32) / np.float32(65535)
-        return np.asarray(np.minimum(deep, 1), dtype=np.float32)
-    if picture.mode in ("L", "1"):
-        return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
-    if picture.mode not in ("RGB", "P") or picture.has_transparency_data:
-        raise FileError(f"{path} has colour mode {picture.mode}; an alpha must be an opaque greyscale picture")
-    channels = np.asarray(picture.convert("RGB"))
-    if np.ptp(channels.astype(np.int16), axis=2).max() > 0:
+    channels, is_lossy = decode(path)
+    if channels.shape[2] in (2, 4):
+        if channels[..., -1].min() < np.iinfo(channels.dtype).max:
+            raise FileError(f"{path} is partly transparent; an alpha must be an opaque greyscale picture")
+        channels = channels[..., :-1]
+    if all(np.array_equal(channels[..., 0], channels[..., other]) for other in range(1, channels.shape[2])):
+        return np.ascontiguousarray(_scaled(channels[..., 0]))
+    values = _scaled(channels)
+    if not is_lossy or np.ptp(values, axis=2).max() > LOSSY_TINT + 1e-6:
         raise FileError(f"{path} is coloured; an alpha must be a greyscale picture")
-    return channels[..., 0].astype(np.float32) / np.float32(255)
+    return np.asarray(values.mean(axis=2), dtype=np.float32)
 
 
 def read_trimap(path: Path | str) -> Trimap:
@@ -59,13 +66,33 @@ def read_trimap(path: Path | str) -> Trimap:
     return np.where((grey == 0) | (grey == 1), grey, np.float32(0.5))
 
 
-def read_cutout(path: Path | str) -> tuple[Image, Alpha]:
-    """Colours, float32 `(H, W, 3)`, and alpha, float32 `(H, W)`, of an RGBA picture. Raises `FileError`."""
-    picture = _open(path)
-    if picture.mode != "RGBA" or _is_16_bit(picture):
-        raise FileError(f"{path} has colour mode {picture.mode}; a cut-out must be an 8-bit RGBA picture")
-    channels = np.asarray(picture, dtype=np.float32) / np.float32(255)
-    return np.ascontiguousarray(channels[..., :3]), np.ascontiguousarray(channels[..., 3])
+def read_cutout(path: Path | str, *, premultiplied: bool = False) -> tuple[Image, Alpha]:
+    """Colours, float32 `(H, W, 3)`, and alpha, float32 `(H, W)`, of a picture with an alpha channel.
+
+    premultiplied: the colours were multiplied by alpha, so divide them by it; where alpha is 0 they are black. A PNG
+    cannot say so, a TIFF that does is believed. Raises `FileError`, also where a colour exceeds its alpha, which no
+    premultiplied one does.
+    """
+    values = _scaled(decode(path).channels)
+    if values.shape[2] not in (2, 4):
+        raise FileError(f"{path} has no alpha channel; a cut-out must have one, as RGBA pictures do")
+    colours, alpha = _colours(values), np.ascontiguousarray(values[..., -1])
+    if premultiplied:
+        if not can_be_premultiplied(colours, alpha):
+            raise FileError(f"{path} has colours above their alpha; it is not premultiplied")
+        colours = np.divide(colours, alpha[..., None], out=np.zeros_like(colours), where=alpha[..., None] > 0)
+        colours = np.minimum(colours, 1)
+    return colours, alpha
+
+
+def read_objects(path: Path | str) -> NDArray[np.integer]:
+    """A map of objects, (H, W): places in a palette, or the stored values of a greyscale picture. `FileError`."""
+    return decode_indices(path)
+
+
+def can_be_premultiplied(colours: Image, alpha: Alpha) -> bool:
+    """Whether no colour exceeds its alpha, but for rounding to 8 bits. It may be so by chance, too."""
+    return bool((colours <= alpha[..., None] + np.float32(1.01 / 255)).all())
 
 
 def write_image(path: Path | str, image: Image) -> None:
@@ -95,32 +122,12 @@ def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.floor(values * np.float32(255) + np.float32(0.5)), dtype=np.uint8)
 
 
-def _open(path: Path | str) -> Any:
-    try:
-        with Pillow.open(path) as stored:
-            stored.load()  # decodes all of it: a truncated file fails here
-            is_deep = _is_16_bit(stored)
-            picture = ImageOps.exif_transpose(stored)
-    except FileNotFoundError as error:
-        raise FileError(f"{path} does not exist") from error
-    except IsADirectoryError as error:
-        raise FileError(f"{path} is a folder, not a picture") from error
-    except UnidentifiedImageError as error:
-        raise FileError(f"{path} is not a picture in a known format") from error
-    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        raise FileError(f"{path} cannot be read: {error}") from error
-    picture.info["is_deep"] = is_deep
-    return picture
+def _scaled(stored: Channels) -> NDArray[np.float32]:
+    """What is stored in 8 or 16 bits, in [0, 1]."""
+    return stored.astype(np.float32) / np.float32(np.iinfo(stored.dtype).max)
 
 
-def _is_16_bit(picture: Any) -> bool:
-    """Pillow silently halves the depth of 16-bit colour PNGs; their raw mode still tells."""
-    if "is_deep" in picture.info:
-        return bool(picture.info["is_deep"])
-    if picture.mode.startswith(("I", "F")):
-        return True
-    if picture.format != "PNG":
-        return False
-    with open(picture.filename, "rb") as file:
-        header = file.read(25)
-    return header[24] == 16  # the bit depth in the PNG header
+def _colours(values: NDArray[np.float32]) -> Image:
+    if values.shape[2] < 3:
+        return np.repeat(values[..., :1], 3, axis=2)
+    return np.ascontiguousarray(values[..., :3])

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.data.folder import Cutouts, Folder, picture_files, pictures_below
+from active_matting.data.folder import Cutouts, Folder
 from active_matting.data.images import read_cutout, read_image
+from active_matting.data.listed import picture_files, pictures_below
 from active_matting.data.rendered import Rendered
 from active_matting.errors import FileError
 from active_matting.types import Alpha, Image

@@ -3,10 +3,10 @@
 import argparse
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from active_matting.cache import default_folder
+from active_matting.data.layouts import guess_reader
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
 
@@ -18,8 +18,8 @@ def add_data(parser: argparse.ArgumentParser, split: str) -> None:
         "--data",
         default="rendered",
         metavar="SOURCE",
-        help="'rendered', the embedded images; or a folder with images/ and alphas/ or masks/; or a folder of RGBA "
-        "cut-outs",
+        help="'rendered', the embedded images; or a folder with images/ and alphas/ or masks/; or of RGBA cut-outs; or "
+        "of a data set that `active-matting data check` knows; or a CSV file",
     )
     group.add_argument("--split", default=split, help="of the embedded images: train, validation or test")
     group.add_argument("--count", type=int, default=200, help="how many embedded images the split has")
@@ -108,10 +108,12 @@ def data_source(given: argparse.Namespace) -> dict[str, Any]:
             "size": given.image_size,
         }
         return {"data": "rendered", "data_kwargs": settings}
-    folder = Path(given.data)
-    if not folder.is_dir() or (folder / "images").is_dir():
-        return {"data": "folder", "data_kwargs": {"path": given.data, "trimaps": given.trimaps}}
-    return {"data": "cutouts", "data_kwargs": {"path": given.data}}
+    name, keywords = guess_reader(given.data)
+    if name == "folder":
+        keywords["trimaps"] = given.trimaps
+    elif given.trimaps is not None:
+        raise InvalidArgumentError(f"--trimaps needs images/ and alphas/ or masks/; {given.data} is read as {name}")
+    return {"data": name, "data_kwargs": keywords}
 
 
 def cached_data(given: argparse.Namespace) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from active_matting.solvers import make_solver
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, labels, solver, output."""
-    parser.add_argument("image", type=Path, help="an 8-bit RGB picture")
+    parser.add_argument("image", type=Path, help="an opaque picture")
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument("--trimap", type=Path, help="a greyscale picture of the image's size")
     labels.add_argument("--session", type=Path, help="a session saved by `suggest`")

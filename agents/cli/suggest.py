@@ -31,7 +31,7 @@ ANSWERS = {"f": Label.FOREGROUND, "b": Label.BACKGROUND, "m": Label.TRANSITION}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, agent, who answers, solver, outputs."""
-    parser.add_argument("image", type=Path, help="an 8-bit RGB picture")
+    parser.add_argument("image", type=Path, help="an opaque picture")
     parser.add_argument(
         "--agent", default="small", metavar="NAME", help="'small', which comes with the package, 'random', or a folder"
     )

@@ -75,7 +75,7 @@ def test_an_index_beyond_the_last_sample_is_an_index_error(folder: Path) -> None
 
 def test_equal_folders_are_equal_whatever_they_hold(folder: Path) -> None:
     assert Folder(str(folder)) == make_data("folder", path=str(folder))
-    assert repr(Folder(str(folder))) == f"Folder(path={str(folder)!r}, trimaps=None)"
+    assert repr(Folder(str(folder))) == f"Folder(path={str(folder)!r}, trimaps=None, missing='raise')"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_without_alphas_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "images" / "a.png", 1, (4, 6, 3))
-    with pytest.raises(FileError, match=f"{tmp_path} must have a folder alphas or masks beside images"):
+    with pytest.raises(FileError, match=f"{tmp_path} must have a folder alphas or masks"):
         Folder(str(tmp_path))
 
 
@@ -103,17 +103,19 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 
 def test_images_without_an_alpha_are_named(folder: Path) -> None:
     (folder / "alphas" / "b.png").unlink()
-    with pytest.raises(FileError, match=rf"{folder / 'alphas'} has no picture for b\.jpg$"):
+    with pytest.raises(FileError, match=rf"^1 of 2 samples in {folder} lack files: alphas/b\.\*$"):
         Folder(str(folder))
     for name in "cdefg":
         put(folder / "images" / f"{name}.png", 1, (4, 6, 3))
-    with pytest.raises(FileError, match=r"no picture for b\.jpg, c\.png, d\.png and 3 more"):
+    words = r"^6 of 7 samples in .* lack files: alphas/b\.\*, alphas/c\.\*, alphas/d\.\* and 3 more$"
+    with pytest.raises(FileError, match=words):
         Folder(str(folder))
+    assert [sample.name for sample in Folder(str(folder), missing="skip")] == ["a"]
 
 
 def test_images_without_a_trimap_are_named(folder: Path) -> None:
     (folder / "trimaps" / "Trimap1" / "a.png").unlink()
-    with pytest.raises(FileError, match=r"Trimap1 has no picture for a\.jpg$"):
+    with pytest.raises(FileError, match=r"1 of 2 samples in .* lack files: trimaps/Trimap1/a\.\*$"):
         Folder(str(folder), trimaps="trimaps/Trimap1")
     with pytest.raises(FileError, match="Trimap2 does not exist"):
         Folder(str(folder), trimaps="trimaps/Trimap2")
@@ -149,6 +151,13 @@ def test_a_cutout_is_put_over_a_plain_grey(tmp_path: Path) -> None:
     np.testing.assert_allclose(sample.image, [[[0.25] * 3, [0.4, 0.2, 0.24], [1, 0, 0.2]]], atol=1e-6)
 
 
+def test_premultiplied_cutouts_are_divided_by_their_alpha(tmp_path: Path) -> None:
+    Pillow.fromarray(np.array([[[102, 0, 20, 102], [255, 0, 51, 255]]], dtype=np.uint8)).save(tmp_path / "a.png")
+    (sample,) = make_data("cutouts", path=str(tmp_path), background=0.0, premultiplied=True)
+    np.testing.assert_allclose(sample.image, np.array([[[0.4, 0, 20 / 255], [1, 0, 0.2]]]), atol=1e-6)
+    assert Cutouts(str(tmp_path), premultiplied=True).parts(0)[1][0, 0].tolist() == [1, 0, pytest.approx(20 / 102)]
+
+
 def test_an_empty_folder_holds_no_cutouts(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=rf"{tmp_path} holds no pictures \(\.png, "):
         Cutouts(str(tmp_path))
@@ -158,7 +167,7 @@ def test_a_picture_that_is_no_cutout_is_named_when_it_is_asked_for(tmp_path: Pat
     put(tmp_path / "a.png", 1, (4, 6, 3))
     source = make_data("cutouts", path=str(tmp_path))
     assert len(source) == 1
-    with pytest.raises(FileError, match=r"a\.png has colour mode RGB; a cut-out must be"):
+    with pytest.raises(FileError, match=r"a\.png has no alpha channel; a cut-out must have one"):
         source[0]
 
 

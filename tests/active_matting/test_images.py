@@ -14,6 +14,7 @@ from active_matting.data.images import (
     read_alpha,
     read_cutout,
     read_image,
+    read_objects,
     read_trimap,
     to_bytes,
     write_alpha,
@@ -89,17 +90,14 @@ def test_a_truncated_picture_is_refused(tmp_path: Path, read: Callable[[Path], A
     assert_refused(read, path, "cannot be read: ")
 
 
-def test_a_greyscale_picture_is_no_image(tmp_path: Path) -> None:
-    assert_refused(read_image, saved(tmp_path / "grey.png", pixels(4, 4)), "is greyscale; an 8-bit RGB image is needed")
-    assert_refused(read_image, saved(tmp_path / "bits.png", pixels(4, 4), "1"), "is greyscale; an 8-bit RGB image")
-    assert_refused(read_image, saved(tmp_path / "la.png", pixels(4, 4), "LA"), "is greyscale; an 8-bit RGB image")
-
-
-@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3), (4, 5, 4)])
-def test_a_picture_of_16_bits_is_no_image(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    path = tmp_path / "deep.png"
-    assert cv2.imwrite(str(path), np.full(shape, 40_000, dtype=np.uint16))
-    assert_refused(read_image, path, "has 16 bits per channel; an 8-bit RGB image is needed")
+@pytest.mark.parametrize("mode", ["L", "LA", "1"])
+def test_a_greyscale_picture_is_an_image_of_equal_channels(tmp_path: Path, mode: str) -> None:
+    grey = pixels(4, 5)
+    if mode == "1":
+        grey = np.where(grey > 99, 255, 0).astype(np.uint8)
+    read = read_image(saved(tmp_path / "grey.png", grey, mode))
+    np.testing.assert_array_equal(to_bytes(read), np.stack([grey] * 3, axis=2))
+    assert read.flags.c_contiguous
 
 
 def test_a_partly_transparent_picture_is_no_image(tmp_path: Path) -> None:
@@ -107,7 +105,7 @@ def test_a_partly_transparent_picture_is_no_image(tmp_path: Path) -> None:
     channels[..., 3] = 255
     channels[2, 2, 3] = 254
     path = saved(tmp_path / "a.png", channels)
-    assert_refused(read_image, path, "is partly transparent; an opaque 8-bit RGB image is needed")
+    assert_refused(read_image, path, "is partly transparent; an opaque picture is needed, or read it as a cut-out")
 
 
 def test_a_transparent_colour_of_a_palette_is_refused(tmp_path: Path) -> None:
@@ -117,7 +115,8 @@ def test_a_transparent_colour_of_a_palette_is_refused(tmp_path: Path) -> None:
 
 def test_a_picture_for_print_is_no_image(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.jpg", pixels(8, 8, 3), "CMYK")
-    assert_refused(read_image, path, "has colour mode CMYK; an 8-bit RGB image is needed")
+    for read in (read_image, read_alpha, read_cutout):
+        assert_refused(read, path, "has colour mode CMYK, inks whose colours depend on the press")
 
 
 def test_a_fully_opaque_picture_with_an_alpha_channel_is_an_image(tmp_path: Path) -> None:
@@ -190,7 +189,63 @@ def test_a_cutout_has_colours_and_alpha(tmp_path: Path) -> None:
 
 def test_a_picture_without_an_alpha_channel_is_no_cutout(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", pixels(4, 5, 3))
-    assert_refused(read_cutout, path, "has colour mode RGB; a cut-out must be an 8-bit RGBA picture")
+    assert_refused(read_cutout, path, "has no alpha channel; a cut-out must have one, as RGBA pictures do")
+
+
+def test_greyscale_and_palette_pictures_with_transparency_are_cutouts(tmp_path: Path) -> None:
+    channels = pixels(4, 5, 2)
+    Pillow.fromarray(channels, "LA").save(tmp_path / "la.png")
+    colours, alpha = read_cutout(tmp_path / "la.png")
+    np.testing.assert_array_equal(to_bytes(colours), np.repeat(channels[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(to_bytes(alpha), channels[..., 1])
+    path = saved(tmp_path / "p.png", np.array([[0, 9]], dtype=np.uint8), "P", transparency=0)
+    assert read_cutout(path)[1].tolist() == [[0, 1]]
+
+
+def test_premultiplied_colours_are_divided_by_alpha_where_one_says_so(tmp_path: Path) -> None:
+    stored = np.array([[[0, 0, 0, 0], [51, 0, 102, 102], [255, 51, 0, 255]]], dtype=np.uint8)
+    path = saved(tmp_path / "a.png", stored)
+    colours, alpha = read_cutout(path, premultiplied=True)
+    np.testing.assert_allclose(colours, np.array([[[0, 0, 0], [0.5, 0, 1], [1, 0.2, 0]]]), atol=1e-6)
+    np.testing.assert_allclose(alpha, [[0, 0.4, 1]], atol=1e-6)
+    np.testing.assert_array_equal(to_bytes(read_cutout(path)[0]), stored[..., :3])
+
+
+def test_colours_above_their_alpha_are_not_premultiplied(tmp_path: Path) -> None:
+    stored = np.array([[[100, 0, 0, 99], [255, 51, 0, 255]]], dtype=np.uint8)
+    path = saved(tmp_path / "a.png", stored)
+    colours, _ = read_cutout(path, premultiplied=True)  # a level too many is what rounding may do
+    assert colours.max() == 1
+    stored[0, 0, 3] = 97
+    path = saved(tmp_path / "b.png", stored)
+    with pytest.raises(FileError, match=r"b\.png has colours above their alpha; it is not premultiplied"):
+        read_cutout(path, premultiplied=True)
+
+
+def test_a_grey_tinted_by_jpeg_compression_is_an_alpha(tmp_path: Path) -> None:
+    grey = cv2.GaussianBlur(pixels(40, 40), (0, 0), 4)
+    path = saved(tmp_path / "a.jpg", np.stack([grey, grey, np.minimum(grey, 253) + 2], axis=2), quality=100)
+    read = read_alpha(path)
+    np.testing.assert_allclose(read, grey / np.float32(255), atol=0.02)
+    assert_refused(read_alpha, saved(tmp_path / "b.jpg", pixels(40, 40, 3)), "is coloured")
+
+
+def test_an_alpha_may_have_an_opaque_alpha_channel_of_its_own(tmp_path: Path) -> None:
+    grey = pixels(4, 5)
+    path = saved(tmp_path / "a.png", np.dstack([grey, grey, grey, np.full_like(grey, 255)]))
+    np.testing.assert_array_equal(to_bytes(read_alpha(path)), grey)
+    path = saved(tmp_path / "b.png", np.dstack([grey, grey, grey, grey]))
+    assert_refused(read_alpha, path, "is partly transparent; an alpha must be an opaque greyscale picture")
+
+
+def test_a_map_of_objects_keeps_its_numbers(tmp_path: Path) -> None:
+    numbers = np.array([[0, 1, 2, 255]], dtype=np.uint8)
+    coloured = Pillow.fromarray(numbers, "P")
+    coloured.putpalette(list(range(256)) * 3)
+    coloured.save(tmp_path / "a.png")
+    assert read_objects(tmp_path / "a.png").tolist() == numbers.tolist()
+    assert read_objects(saved(tmp_path / "b.png", numbers)).tolist() == numbers.tolist()
+    assert_refused(read_objects, saved(tmp_path / "c.png", pixels(4, 5, 3)), "a map of objects has a palette")
 
 
 def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path) -> None:

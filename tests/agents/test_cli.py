@@ -124,6 +124,45 @@ def test_what_is_kept_is_used_listed_and_removed(photo: Path, capsys: Run, monke
     assert (photo / "photo.png").exists()
 
 
+def test_a_folder_without_faults_is_checked(photo: Path, capsys: Run) -> None:
+    for index, name in enumerate(("original", "mask", "trimap")):
+        (photo / "set" / name).mkdir(parents=True)
+        (photo / ("photo.png", "alpha.png", "trimap.png")[index]).rename(photo / "set" / name / "a.png")
+    (photo / "set" / "LICENSE").touch()
+    assert main(["data", "check", str(photo / "set")]) == 0
+    told = capsys.readouterr().out
+    for line in ("read as: aim-500", "samples: 1, of which 1 can be read", "trimaps: 1", "licence: LICENSE"):
+        assert f"{line}\n" in told
+    assert main(["data", "check", str(photo / "set"), "--options", '{"trimaps": false}']) == 0
+    told = capsys.readouterr().out
+    assert 'read as: aim-500 {"trimaps": false}\n' in told
+    assert "trimaps: 0\n" in told
+
+
+def test_faults_of_a_folder_are_told_and_make_the_check_fail(photo: Path, capsys: Run) -> None:
+    spoil(photo)
+    Image.open(photo / "photo.png").save(photo / "pairs" / "images" / "b.png")
+    Image.new("L", (60, 60)).save(photo / "pairs" / "masks" / "b.png")
+    Image.open(photo / "photo.png").save(photo / "pairs" / "images" / "c.png")
+    assert main(["data", "check", str(photo / "pairs")]) == 1
+    told = capsys.readouterr()
+    assert "missing files: 1\n  masks/c.*\n" in told.out
+    assert "sizes that differ: 1\n" in told.out
+    assert told.err.splitlines()[-1] == f"active-matting: error: {photo / 'pairs'} has 2 faults, told above"
+
+
+def test_evaluate_knows_the_layouts_of_data_sets(photo: Path, capsys: Run) -> None:
+    for index, name in enumerate(("original", "mask")):
+        (photo / "set" / name).mkdir(parents=True)
+        (photo / ("photo.png", "alpha.png")[index]).rename(photo / "set" / name / "a.png")
+    arguments = ["evaluate", "--data", str(photo / "set"), "--image-size", "40", "--region-size", "3", "--budget", "2"]
+    arguments += ["--agent", "random", "--solver", "random-walk", "--workers", "1", "--output", str(photo / "o")]
+    assert main(arguments) == 0
+    assert "| random-walk | random | 1 " in capsys.readouterr().out
+    assert main([*arguments, "--trimaps", "trimap"]) == 1
+    assert "--trimaps needs images/ and alphas/ or masks/" in capsys.readouterr().err
+
+
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
     ReinforceAgent(make_policy()).save(photo / "agent")
     arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]
@@ -206,8 +245,7 @@ def spoil(photo: Path) -> None:
     whole = (photo / "photo.png").read_bytes()
     (photo / "truncated.png").write_bytes(whole[: len(whole) // 2])
     (photo / "words.png").write_text("not a picture")
-    Image.open(photo / "photo.png").convert("L").save(photo / "grey.png")
-    cv2.imwrite(str(photo / "deep.png"), np.full((60, 60, 3), 40_000, dtype=np.uint16))
+    Image.open(photo / "photo.png").convert("CMYK").save(photo / "inks.tif")
     Image.new("RGBA", (60, 60), (9, 9, 9, 100)).save(photo / "glass.png")
     Image.new("L", (50, 60)).save(photo / "small.png")
     Image.new("RGB", (60, 60), (200, 10, 10)).save(photo / "red.png")
@@ -230,8 +268,7 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         (SOLVE.replace("photo", "missing"), "missing.png does not exist"),
         (SOLVE.replace("photo", "truncated"), "truncated.png cannot be read"),
         (SOLVE.replace("photo", "words"), "words.png is not a picture in a known format"),
-        (SOLVE.replace("photo", "grey"), "grey.png is greyscale; an 8-bit RGB image is needed"),
-        (SOLVE.replace("photo", "deep"), "deep.png has 16 bits per channel; an 8-bit RGB image is needed"),
+        (SOLVE.replace("photo.png", "inks.tif"), "inks.tif has colour mode CMYK"),
         (SOLVE.replace("photo", "glass"), "glass.png is partly transparent"),
         (SOLVE.replace("photo.png", ""), "is a folder, not a picture"),
         (SOLVE.replace("trimap.png", "small.png"), "small.png must have the image's size 60×60, got 50×60"),
@@ -251,10 +288,18 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("suggest {0}/photo.png --region-size 70 --output {0}/out.png", "region_size must be from 1 to 60"),
         ("suggest {0}/photo.png --alpha {0}/small.png --output {0}/out.png", "small.png must have the image's size"),
         ("evaluate --agent random --data {0}/pairs --output {0}/o", "a.png must have the size of a.png, 60×60"),
-        ("evaluate --agent random --data {0}/lonely --output {0}/o", "has no picture for b.png"),
+        ("evaluate --agent random --data {0}/lonely --output {0}/o", "lack files: alphas/b.*"),
         ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
         ("evaluate --agent random --split best --output {0}/o", "split"),
         ("evaluate --agent random --region-size 500 --output {0}/o", "region_size must be from 1 to 400"),
+        ("data check {0}/nowhere", "nowhere does not exist"),
+        ("data check {0}", "8 faults, told above"),
+        ("data check {0}/pairs", "none of the 1 samples in"),
+        ("data check {0}/lonely", "1 of 1 samples in"),
+        ("data check {0} --source nothing", "unknown data source 'nothing'"),
+        ("data check {0} --options {{", "--options must be JSON"),
+        ("data check {0} --options [1]", "--options must be a JSON object"),
+        ('data check {0}/pairs --options {{"size":1}}', "it takes"),
         ("train --data {0}/nowhere --output {0}/o", "nowhere is not a folder of images"),
         ("train --resume --output {0}/o", "checkpoint.safetensors cannot be read"),
         ("train --updates 0 --output {0}/o", "updates must be at least 1"),
