@@ -2,6 +2,7 @@
 
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,9 @@ GREY_OF_LABEL = {
     Label.TRANSITION: 192,
     Label.FOREGROUND: 255,
 }
-_GREYS = np.array([GREY_OF_LABEL[Label(value)] for value in (-1, 0, 1, 2)], dtype=np.uint8)
+_GREYS = np.zeros(256, dtype=np.uint8)  # by a label's byte
+for _label, _grey in GREY_OF_LABEL.items():
+    _GREYS[_label % 256] = _grey
 
 
 def image_planes(image: Image) -> NDArray[np.uint8]:
@@ -41,7 +44,7 @@ def observe(
     """
     return {
         "image": planes,
-        "label_map": _GREYS[label_map + 1][None],
+        "label_map": np.asarray(cv2.LUT(label_map.view(np.uint8), _GREYS), dtype=np.uint8)[None],
         "matte": to_bytes(alpha)[None],
         "location": np.array(location, dtype=np.float32),
         "remaining": np.array([remaining], dtype=np.float32),

@@ -26,8 +26,8 @@ class Settings:
     """
 
     data: str = "rendered"
-    """Where samples come from: "rendered", "composed", "folder", "cutouts", "csv", "packed", "cached", a data set such as
-    "aim-500", or another package's source; see `active_matting.data`."""
+    """Where samples come from: "rendered", "composed", "folder", "cutouts", "csv", "packed", "cached", a data set such
+    as "aim-500", or another package's source; see `active_matting.data`."""
     data_kwargs: dict[str, Any] = field(default_factory=dict)
     """Keywords of the data source."""
     order: str = "random"

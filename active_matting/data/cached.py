@@ -23,7 +23,7 @@ class Cached:
     of_kwargs: of that source. size: the side to which samples are resized before they are kept, pixels; None keeps them
     as they are. folder, limit_bytes: of the `active_matting.cache.Cache`. What counts is the content of the files that
     are read, not their places or dates: a changed picture is read anew. Code that reads, renders or resizes counts too.
-    Raises `InvalidArgumentError` for sources that have no `fingerprint` (`rendered`, `folder` and `cutouts` do), and
+    Raises `InvalidArgumentError` for sources that have no `fingerprint` (`rendered` has one, and readers of files), and
     what `of` raises; `FileError`, when that sample is asked for, where a file cannot be read.
     """
 

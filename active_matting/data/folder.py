@@ -74,7 +74,9 @@ class Cutouts:
     def fingerprint(self, index: int) -> str:
         """Of the file's bytes, the name and the background; see `FingerprintedSource`."""
         path = self._files[index]
-        return make_key(name=path.stem, file=hash_of_file(path), background=self.background, premultiplied=self.premultiplied)
+        return make_key(
+            name=path.stem, file=hash_of_file(path), background=self.background, premultiplied=self.premultiplied
+        )
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))

@@ -196,8 +196,10 @@ def _connectedness(excess: NDArray[np.float64], theta: float) -> NDArray[np.floa
 
 
 def _difference(alpha: Alpha, truth: Alpha, mask: Mask | None) -> NDArray[np.float64]:
-    alpha, truth, mask = _check(alpha, truth, mask)
-    return alpha[mask].astype(np.float64) - truth[mask].astype(np.float64)
+    alpha, truth, chosen = _check(alpha, truth, mask)
+    if mask is None:  # every step of an environment comes here: picking all pixels one by one would cost as much again
+        return np.subtract(alpha, truth, dtype=np.float64).ravel()
+    return alpha[chosen].astype(np.float64) - truth[chosen].astype(np.float64)
 
 
 def _check(alpha: Alpha, truth: Alpha, mask: Mask | None) -> tuple[Alpha, Alpha, Mask]:

@@ -57,8 +57,8 @@ def forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Any) -> Any:
         raise AssertionError("this was known")
 
-    for name in ("read_image", "read_alpha", "read_trimap", "read_cutout"):
-        monkeypatch.setattr(f"active_matting.data.folder.{name}", refuse)
+    for module, name in (("entries", "image"), ("entries", "alpha"), ("entries", "trimap"), ("folder", "cutout")):
+        monkeypatch.setattr(f"active_matting.data.{module}.read_{name}", refuse)
 
 
 def test_cached_samples_are_the_resized_ones_exactly(
@@ -89,6 +89,17 @@ def test_the_same_files_elsewhere_are_known(
     shutil.copytree(pictures, tmp_path / "copy", copy_function=shutil.copyfile)  # with other dates
     forbid_reading(monkeypatch)
     assert_same(cached(kept, tmp_path / "copy")[0], expected)
+
+
+def test_every_reader_of_files_can_be_kept(pictures: Path, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pictures / "list.csv").write_text("image,alpha\nimages/b.png,alphas/b.png\nimages/a.png,alphas/a.png\n")
+    keywords = {"of": "csv", "of_kwargs": {"path": str(pictures / "list.csv")}, "size": 20, "folder": kept}
+    expected = [sample.resized(20) for sample in make_data("csv", path=str(pictures / "list.csv"))]
+    for again in range(2):
+        for told, plain in zip(make_data("cached", **keywords), expected, strict=True):
+            assert_same(told, plain)
+        if not again:
+            forbid_reading(monkeypatch)
 
 
 @pytest.mark.parametrize("changed", ["images", "alphas", "trimaps"])
