@@ -41,8 +41,8 @@ class Rendered:
 
     families: "classic", the six of the embedded set; "all"; or some of their names in any order (see
     `active_matting.data.foregrounds.FAMILIES`). backgrounds: a folder with photographs, in it or in folders below; None
-    for procedural backgrounds. Of a folder's pictures, which must be three at least, every tenth is the validation
-    split's, or the middle third where they are fewer, and as many are the test split's: splits share no picture.
+    for procedural ones. Splits share no picture of a folder: of every ten the ninth is the validation split's and the
+    tenth the test split's; where there are fewer, but three at least, the last two are.
     A sample depends on its family, the pictures, `seed`, `split` and its index alone: not on `count`, nor on what was
     asked for before. Another `size` shows the same scene. Every sample has wholly foreground and wholly background
     regions. Raises `InvalidArgumentError`; `FileError` where the folder is missing or holds too few pictures and, when
