@@ -1,8 +1,9 @@
 """Writing a rendered set to a folder: splits that `Folder` reads, what was asked for, a contact sheet."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -120,7 +121,9 @@ def write_rendered_set(
                 (folder / split / kind).mkdir(parents=True)
         tasks = [(kwargs, index) for kwargs in sources.values() for index in range(kwargs["count"])]
         write = partial(_write_one, folder, asked.alpha_bits, asked.with_parts)
-        names = list(progress(_run_all(write, tasks, workers), len(tasks)))
+        # closed before the folder is removed: a process that still writes would make it anew
+        with closing(_run_all(write, tasks, workers)) as running:
+            names = list(progress(running, len(tasks)))
         write_picture(folder / CONTACT_SHEET, contact_sheet(folder, names[:_MOST_SHOWN]))
         write_json(folder / DESCRIPTION, {"asked": asdict(asked), "splits": sources})
 
@@ -158,7 +161,7 @@ def _write_one(folder: Path, alpha_bits: int, with_parts: bool, task: tuple[dict
 
 def _run_all(
     write: Callable[[tuple[dict[str, Any], int]], str], tasks: Sequence[tuple[dict[str, Any], int]], workers: int
-) -> Iterator[str]:
+) -> Generator[str]:
     if workers == 1:
         yield from map(write, tasks)
         return
@@ -167,7 +170,7 @@ def _run_all(
         try:
             yield from pool.map(write, tasks)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
             raise
 
 
