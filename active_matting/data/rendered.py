@@ -132,8 +132,9 @@ def render(family: str, size: int, rng: np.random.Generator, scenes: tuple[Path,
     """Draw one scene of a family at `size` × `size` pixels, over a photograph of `scenes`, if there are any.
 
     Sensor noise is added to foreground and background alike, so that it appears in the image and the composition
-    still holds. It is the one thing drawn pixel by pixel: scenes of two sizes agree up to it. The photograph's own
-    noise is in the background alone. Raises `InvalidArgumentError`, `FileError`.
+    still holds. It is the one thing drawn pixel by pixel: scenes of two sizes agree up to it. Over a photograph the
+    object takes on some of its tint; the photograph's own noise is in the background alone. Raises
+    `InvalidArgumentError`, `FileError`.
     """
     _check_family(family)
     check_integer("size", size, at_least=SMALLEST_SIZE)
@@ -148,7 +149,10 @@ def render(family: str, size: int, rng: np.random.Generator, scenes: tuple[Path,
     if rng.random() < 0.4:
         backdrop = _shadowed(backdrop, layer, rng)
     noise = rng.uniform(0, 0.02) * rng.standard_normal((size, size, 3), dtype=np.float32)
-    return compose(layer.alpha, layer.colour(palette.mean(axis=0)) + noise, backdrop + noise)
+    colours = layer.colour(palette.mean(axis=0))
+    if scenes:
+        colours = colours * _cast(photograph)
+    return compose(layer.alpha, colours + noise, backdrop + noise)
 
 
 def compose(alpha: Alpha, foreground: NDArray[np.float32], backdrop: NDArray[np.float32]) -> Rendering:
@@ -170,6 +174,12 @@ def _objects(family: str, size: int, rng: np.random.Generator, palette: NDArray[
         companion = Placement((float(beside[0]), float(beside[1])), rng.uniform(0.14, 0.22), rng.uniform(-np.pi, np.pi))
         layer = layer.over(FAMILIES[family](size, rng, palette, companion))
     return layer
+
+
+def _cast(photograph: Image) -> NDArray[np.float32]:
+    """The tint, `(3,)`, that a photograph's light is likely to have: somewhat that of its mean colour."""
+    mean = photograph.mean(axis=(0, 1)) + np.float32(0.05)
+    return np.asarray((mean / mean.mean()) ** 0.4, dtype=np.float32)
 
 
 def _shadowed(backdrop: Image, layer: Layer, rng: np.random.Generator) -> Image:

@@ -173,6 +173,29 @@ def test_photographs_are_backgrounds_and_no_split_sees_another_s(photographs: Pa
     assert crc[0] == crc[1]
 
 
+def test_over_photographs_too_the_image_is_composed_of_its_parts(photographs: Path) -> None:
+    source = Rendered(count=len(FAMILIES), size=60, families="all", backgrounds=str(photographs))
+    for index in range(len(source)):
+        _, parts = source.parts(index)
+        opacity = parts.alpha[..., None].astype(np.float64)
+        composed = opacity * parts.foreground + (1 - opacity) * parts.background
+        np.testing.assert_allclose(parts.image, composed, atol=1e-6)
+
+
+def test_an_object_takes_on_the_tint_of_its_scene(tmp_path: Path) -> None:
+    def red_to_blue(colour: tuple[float, float, float], folder: Path) -> NDArray[np.float64]:
+        for index in range(3):
+            write_image(folder / f"{index}.png", np.full((40, 40, 3), colour, np.float32))
+        source = Rendered(count=8, size=40, families=["discs"], backgrounds=str(folder))
+        parts = [source.parts(index)[1] for index in range(8)]
+        colours = np.array([part.foreground[part.alpha > 0.5].mean(axis=0) for part in parts], dtype=np.float64)
+        return np.asarray(colours[:, 0] / colours[:, 2])
+
+    warm, cold = red_to_blue((0.8, 0.5, 0.2), tmp_path / "warm"), red_to_blue((0.2, 0.5, 0.8), tmp_path / "cold")
+    # objects in colours of their own, as some of eight are, differ by (0.85 / 0.25) ** 0.8 where nothing is clipped
+    assert (warm / cold).min() == pytest.approx(2.66, rel=0.15)
+
+
 def test_another_size_shows_the_same_crop_of_the_photograph(photographs: Path) -> None:
     small, large = (
         Rendered(count=2, size=size, families=["several"], backgrounds=str(photographs))[1].resized(60)

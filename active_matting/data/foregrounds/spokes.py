@@ -22,11 +22,11 @@ def _cycle_wheel(
     pairs, lean, thickness = int(rng.integers(14, 22)), rng.uniform(0.35, 0.6), rng.uniform(0.003, 0.006)
     metal = np.full(3, rng.uniform(0.55, 0.9))
     for turn, shade in ((lean, 1.0), (-lean, 0.75)):
-        wires(sheet, placement.to_frame(radii(pairs, 0.3, 0.86, turn)), thickness, metal * shade)
+        wires(sheet, placement.to_frame(radii(pairs, 0.4, 0.86, turn)), thickness, metal * shade)
     wires(sheet, placement.to_frame(circles(np.array([0.93]))), 0.12 * placement.scale, palette[0])
     wires(sheet, placement.to_frame(circles(np.array([0.85]))), 0.04 * placement.scale, metal)
-    sheet.fill_textured(placement.to_frame(ellipse((0, 0), (0.42, 0.42))), surface)
-    for hole in polar(0.33, np.linspace(0, 2 * np.pi, 12, endpoint=False)):
+    sheet.fill_textured(placement.to_frame(ellipse((0, 0), (0.47, 0.47))), surface)
+    for hole in polar(0.4, np.linspace(0, 2 * np.pi, 12, endpoint=False)):
         sheet.cut(placement.to_frame(hole + ellipse((0, 0), (0.03, 0.03))))
     return placement
 
