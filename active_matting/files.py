@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,35 @@ def written_whole(path: Path | str) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def folder_written_whole(path: Path | str) -> Iterator[Path]:
+    """Give a temporary folder beside `path` to write into; rename it to `path` when the block ends well.
+
+    When the block fails, or is interrupted, nothing is left behind; where the process is killed a hidden folder is,
+    but not `path`. Raises `FileError` where `path` is there and anything but an empty folder, or the system does not
+    let us write.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileError(f"{path} {'is not empty' if path.is_dir() else 'is not a folder'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o777 & ~_umask())
+            if path.exists():
+                path.rmdir()  # not every system renames onto an empty folder
+            os.rename(temporary, path)
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary)
     except OSError as error:
         if isinstance(error, FileError):
             raise

@@ -6,17 +6,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import active_matting.compiled  # noqa: F401  (before pymatting's kernels, so that they can be kept)
 from active_matting.data.backgrounds import background, draw_palette
 from active_matting.data.folder import Cutouts, Folder
-from active_matting.data.images import SUFFIXES, read_image
-from active_matting.data.listed import pictures_below
 from active_matting.data.rendered import SMALLEST_SIZE, Rendering, check_integer, compose
 from active_matting.data.samples import Sample
+from active_matting.data.scenes import draw_scene, find_scenes, resized
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.types import Alpha, Image
 
@@ -46,19 +44,12 @@ class Composed:
         check_integer("count", self.count, at_least=1)
         check_integer("size", self.size, at_least=SMALLEST_SIZE)
         check_integer("seed", self.seed, at_least=0)
-        for name, folder, allowed in (
-            ("foregrounds", self.foregrounds, ""),
-            ("backgrounds", self.backgrounds, " or None"),
-        ):
-            if not isinstance(folder, str | Path) and not (allowed and folder is None):
-                raise InvalidArgumentError(f"{name} must be the path of a folder{allowed}, got {folder!r}")
+        if not isinstance(self.foregrounds, str | Path):
+            raise InvalidArgumentError(f"foregrounds must be the path of a folder, got {self.foregrounds!r}")
         root = Path(self.foregrounds).absolute()  # what was found is remembered by it, wherever one goes
         objects = Folder(str(root)) if (root / "images").is_dir() else Cutouts(str(root))
-        scenes = () if self.backgrounds is None else tuple(pictures_below(self.backgrounds))
-        if self.backgrounds is not None and not scenes:
-            raise FileError(f"{self.backgrounds} and the folders below hold no pictures ({', '.join(SUFFIXES)})")
         object.__setattr__(self, "_objects", objects)
-        object.__setattr__(self, "_scenes", scenes)
+        object.__setattr__(self, "_scenes", find_scenes(self.backgrounds))
 
     def __len__(self) -> int:
         return self.count
@@ -90,12 +81,7 @@ class Composed:
         """A background's name, and a square out of it, at least half as high and wide as it may be."""
         if not self._scenes:
             return "procedural", background(self.size, rng, draw_palette(rng))
-        path = self._scenes[int(rng.integers(len(self._scenes)))]
-        picture = read_image(path)
-        side = max(1, round(min(picture.shape[:2]) * rng.uniform(0.5, 1)))
-        y, x = (int(rng.integers(extent - side + 1)) for extent in picture.shape[:2])
-        square = picture[y : y + side, x : x + side]
-        return path.stem, _resized(square[:, ::-1] if rng.random() < 0.5 else square, self.size, self.size)
+        return draw_scene(self._scenes, self.size, rng)
 
 
 class _Object(NamedTuple):
@@ -125,9 +111,9 @@ def _find_object(source: Folder | Cutouts, index: int, longest: int) -> _Object:
     shrink = min(1.0, longest / max(alpha.shape))
     height, width = (max(1, round(extent * shrink)) for extent in alpha.shape)
     if isinstance(source, Cutouts):
-        layer = _resized(np.dstack([alpha[..., None] * image, alpha]), height, width)
+        layer = resized(np.dstack([alpha[..., None] * image, alpha]), height, width)
     else:
-        image, alpha = _resized(image, height, width), _resized(alpha, height, width)
+        image, alpha = resized(image, height, width), resized(alpha, height, width)
         layer = np.dstack([alpha[..., None] * _own_colours(image, alpha), alpha])
     layer.setflags(write=False)  # it is shared
     return _Object(name, layer, (is_cut[0], is_cut[1]))
@@ -158,7 +144,7 @@ def _place(found: _Object, size: int, rng: np.random.Generator) -> NDArray[np.fl
     frame = np.zeros((size, size, 4), dtype=np.float32)
     inside = frame[max(top, 0) : top + height, max(left, 0) : left + width]
     y, x = max(-top, 0), max(-left, 0)
-    inside[:] = _resized(layer, height, width)[y : y + inside.shape[0], x : x + inside.shape[1]]
+    inside[:] = resized(layer, height, width)[y : y + inside.shape[0], x : x + inside.shape[1]]
     return frame
 
 
@@ -171,11 +157,3 @@ def _offset(extent: int, size: int, is_cut: tuple[bool, bool], rng: np.random.Ge
     if is_cut == (False, True):
         return max(0, size - extent)
     return int(np.clip(drawn, size - extent, 0)) if all(is_cut) and extent >= size else drawn
-
-
-def _resized(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """(H, W, ...) by means of non-negative weights, so that nothing leaves its range."""
-    is_smaller = height <= plane.shape[0] and width <= plane.shape[1]
-    how = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-    resized = cv2.resize(np.ascontiguousarray(plane), (width, height), interpolation=how)
-    return np.clip(np.asarray(resized, dtype=np.float32), 0, 1)

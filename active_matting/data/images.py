@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from active_matting.data.decoding import Channels, decode, decode_indices
-from active_matting.errors import FileError
+from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import written_whole
 from active_matting.types import Alpha, Image, Trimap, check_alpha, check_image
 
@@ -100,13 +100,27 @@ def write_image(path: Path | str, image: Image) -> None:
     write_picture(path, to_bytes(check_image(image)))
 
 
-def write_alpha(path: Path | str, alpha: Alpha) -> None:
-    """Write `(H, W)` in [0, 1] as 8-bit greyscale; the format follows the suffix. Raises `FileError`."""
-    write_picture(path, to_bytes(check_alpha(alpha)))
+def write_alpha(path: Path | str, alpha: Alpha, bits: int = 8) -> None:
+    """Write `(H, W)` in [0, 1] as greyscale of 8 or, as PNG or TIFF, 16 bits; the format follows the suffix.
+
+    Raises `FileError`, `InvalidArgumentError`.
+    """
+    alpha = check_alpha(alpha)
+    if bits not in (8, 16):
+        raise InvalidArgumentError(f"bits must be 8 or 16, got {bits!r}")
+    if bits == 8:
+        write_picture(path, to_bytes(alpha))
+    elif Path(path).suffix.lower() not in (".png", ".tif", ".tiff"):
+        raise FileError(f"{path} must end in .png, .tif or .tiff to hold 16 bits")
+    else:
+        write_picture(path, np.floor(alpha.astype(np.float64) * 65535 + 0.5).astype(np.uint16))
 
 
-def write_picture(path: Path | str, pixels: NDArray[np.uint8]) -> None:
-    """Write uint8 `(H, W)`, `(H, W, 3)` or RGBA `(H, W, 4)`; the format follows the suffix. Raises `FileError`."""
+def write_picture(path: Path | str, pixels: NDArray[np.uint8 | np.uint16]) -> None:
+    """Write uint8 `(H, W)`, `(H, W, 3)` or RGBA `(H, W, 4)`, or uint16 `(H, W)`; the format follows the suffix.
+
+    Raises `FileError`.
+    """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise FileError(f"{path} must end in one of {', '.join(SUFFIXES)}")
     with written_whole(path) as temporary:

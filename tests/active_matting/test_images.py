@@ -21,7 +21,7 @@ from active_matting.data.images import (
     write_image,
     write_picture,
 )
-from active_matting.errors import FileError, InvalidArrayError
+from active_matting.errors import FileError, InvalidArgumentError, InvalidArrayError
 
 
 def pixels(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -155,6 +155,16 @@ def test_an_alpha_of_16_bits_keeps_its_depth(tmp_path: Path) -> None:
     deep = np.array([[0, 1, 30_000], [65_534, 65_535, 257]], dtype=np.uint16)
     assert cv2.imwrite(str(tmp_path / "deep.png"), deep)
     np.testing.assert_allclose(read_alpha(tmp_path / "deep.png"), deep / 65_535, rtol=1e-6)
+
+
+def test_an_alpha_written_with_16_bits_comes_back_to_their_depth(tmp_path: Path) -> None:
+    alpha = np.linspace(0, 1, 3000, dtype=np.float32).reshape(30, 100)
+    write_alpha(tmp_path / "a.png", alpha, bits=16)
+    np.testing.assert_allclose(read_alpha(tmp_path / "a.png"), alpha, atol=0.5 / 65535 + 1e-7)
+    with pytest.raises(FileError, match=r"a\.jpg must end in \.png, \.tif or \.tiff to hold 16 bits"):
+        write_alpha(tmp_path / "a.jpg", alpha, bits=16)
+    with pytest.raises(InvalidArgumentError, match="bits must be 8 or 16, got 12"):
+        write_alpha(tmp_path / "a.png", alpha, bits=12)
 
 
 def test_an_alpha_may_have_equal_colour_channels(tmp_path: Path) -> None:
