@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 ROWS = [
     {"errors", "types", "compiled"},
     {"environments", "files", "registry", "metrics"},
-    {"regions", "labels", "annotators", "robots", "observations", "data"},
+    {"regions", "labels", "annotators", "robots", "observations", "data", "augmentation"},
     {"models"},
     {"segmenters", "solvers"},
     {"colours"},

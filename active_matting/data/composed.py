@@ -127,12 +127,12 @@ def _find_object(source: Folder | Cutouts, index: int, longest: int) -> _Object:
         layer = _resized(np.dstack([alpha[..., None] * image, alpha]), height, width)
     else:
         image, alpha = _resized(image, height, width), _resized(alpha, height, width)
-        layer = np.dstack([alpha[..., None] * _own_colours(image, alpha), alpha])
+        layer = np.dstack([alpha[..., None] * own_colours(image, alpha), alpha])
     layer.setflags(write=False)  # it is shared
     return _Object(name, layer, (is_cut[0], is_cut[1]))
 
 
-def _own_colours(image: Image, alpha: Alpha) -> Image:
+def own_colours(image: Image, alpha: Alpha) -> Image:
     """The foreground's colours, (H, W, 3), without those that shine through it; Germer et al., ICPR 2020."""
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
