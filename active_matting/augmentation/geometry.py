@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from active_matting.augmentation.pictures import Cutout
 from active_matting.errors import InvalidArgumentError
 from active_matting.types import Alpha, Image
+
+_COARSEST = np.sqrt(2)  # pixels to one of the frame, beyond which bilinear interpolation would skip too many
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,11 @@ def place_scene(
     geometry = geometry or Geometry()
     side = max(1, round(min(scene.shape[:2]) * rng.uniform(*geometry.scene)))
     y, x = (int(rng.integers(extent - side + 1)) for extent in scene.shape[:2])
-    how = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
-    square = cv2.resize(scene[y : y + side, x : x + side], (size, size), interpolation=how)
-    if rng.random() < geometry.mirror:
-        square = cv2.flip(square, 1)
-    return np.multiply(square, np.float32(1 / 255), dtype=np.float32)
+    square = scene[y : y + side, x : x + side]
+    while len(square) > _COARSEST * size:  # by halves, many times faster than by area at once
+        square = cv2.resize(square, (len(square) // 2,) * 2, interpolation=cv2.INTER_AREA)
+    square = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)
+    return _as_floats(cv2.flip(square, 1) if rng.random() < geometry.mirror else square)
 
 
 def _moved_in(place: float, half: float, extent: int, is_cut: tuple[bool, bool]) -> float:
@@ -111,5 +114,10 @@ def _warp(
     matrix[:, 2] = shrink * (centre - to_object @ np.full(2, (size - 1) / 2)) - 0.5 + 1
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(level, matrix, (size, size), flags=how, borderMode=cv2.BORDER_REPLICATE)
-    planes = np.multiply(warped, np.float32(1 / 255), dtype=np.float32)
-    return np.ascontiguousarray(planes[..., :3]), np.ascontiguousarray(planes[..., 3])
+    return _as_floats(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB)), _as_floats(cv2.extractChannel(warped, 3))
+
+
+def _as_floats(levels: MatLike) -> NDArray[np.float32]:
+    floats = levels.astype(np.float32)
+    floats *= np.float32(1 / 255)
+    return floats

@@ -11,6 +11,8 @@ from active_matting.types import Alpha, Label, LabelMap
 
 _PURE_FOREGROUND, _PURE_BACKGROUND = 0.98, 0.02  # the annotators' thresholds
 
+_STRETCH = 1.02  # how much longer a way of OpenCV's steps may be than the straight line
+
 
 def random_trimap(alpha: Alpha, rng: np.random.Generator, reach: tuple[int, int] = (3, 25)) -> LabelMap:
     """Foreground and background, each eroded by a disc; int8 `(H, W)`, what is unknown being unlabelled.
@@ -81,11 +83,14 @@ def _draw_count(rng: np.random.Generator, probability: float) -> int:
 
 
 def _room(is_pure: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Each pixel's distance to the nearest that is not pure; 0 for such, and more than fits in where all are."""
+    """A bound from below on each pixel's distance to the nearest that is not pure; at most 4 % less, infinite if none.
+
+    By steps of lengths that OpenCV takes for 1, √2 and √5; several times faster than the true distance.
+    """
     if is_pure.all():
         return np.full(is_pure.shape, np.inf, dtype=np.float32)
-    mask = is_pure.view(np.uint8)
-    return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), dtype=np.float32)
+    distance = cv2.distanceTransform(is_pure.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray(distance / np.float32(_STRETCH), dtype=np.float32)
 
 
 def _disc_places(is_pure: NDArray[np.bool_], radius: int) -> tuple[NDArray[np.intp], int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from active_matting.errors import InvalidArrayError
@@ -30,11 +31,7 @@ class Layers:
 
     def image(self) -> Image:
         """The composite, float32 `(H, W, 3)`: alpha · foreground + (1 − alpha) · background (thesis, eq. 1.1)."""
-        opacity = self.alpha[..., None]
-        composite = opacity * self.foreground
-        composite += (1 - opacity) * self.background
-        np.minimum(composite, 1, out=composite)  # what rounding adds
-        return composite
+        return _blend(self.background, self.foreground, self.alpha)
 
 
 def add_behind(layers: Layers, foreground: Image, alpha: Alpha) -> Layers:
@@ -45,9 +42,20 @@ def add_behind(layers: Layers, foreground: Image, alpha: Alpha) -> Layers:
     the shapes a network sees: thesis, sec. 4.3.6). Where neither is seen the colours are the first's. foreground:
     float32 `(H, W, 3)` in [0, 1]; alpha: float32 `(H, W)`. Raises `InvalidArrayError` where shapes differ.
     """
+    if alpha.shape != layers.alpha.shape:
+        raise InvalidArrayError(f"alpha must have the layers' shape {layers.alpha.shape}, got {alpha.shape}")
     Layers(foreground, alpha, layers.background)  # for its checks
     seen = (1 - layers.alpha) * alpha  # of the second
     together = layers.alpha + seen
-    share = np.divide(seen, together, out=np.zeros_like(seen), where=together > 0)[..., None]
-    colours = layers.foreground + share * (foreground - layers.foreground)
-    return replace(layers, foreground=np.clip(colours, 0, 1, out=colours), alpha=np.minimum(together, 1))
+    share = np.divide(seen, together, out=np.zeros_like(seen), where=together > 0)
+    return replace(
+        layers, foreground=_blend(layers.foreground, foreground, share), alpha=np.minimum(together, 1, out=together)
+    )
+
+
+def _blend(below: Image, above: Image, opacity: Alpha) -> Image:
+    blended = above - below
+    blended *= cv2.merge([opacity] * 3)  # much faster than broadcasting over the last axis
+    blended += below
+    np.clip(blended, 0, 1, out=blended)  # what rounding adds
+    return blended

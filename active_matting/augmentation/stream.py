@@ -34,9 +34,10 @@ class Recipe:
 class Composite(NamedTuple):
     """One item; torch's default collation makes batches of it.
 
-    number: which of the stream's it is; image, foreground, background: float32 `(S, S, 3)` in [0, 1]; alpha: float32 `(S, S)`; trimap, hints, patches: int8
-    `(S, S)`, values of `Label`, see `random_trimap`, `random_hints`, `random_patches`. The image is what foreground,
-    alpha and background make up, but for a blur and a JPEG file's losses.
+    number: which of the stream's it is. image, foreground, background: float32 `(S, S, 3)` in [0, 1]; alpha: float32
+    `(S, S)`. trimap, hints, patches: int8 `(S, S)`, values of `Label`, see `random_trimap`, `random_hints`,
+    `random_patches`. The image is what foreground, alpha and background make up, but for a blur and a JPEG file's
+    losses.
     """
 
     number: int
