@@ -1,10 +1,10 @@
 """How many composites a second, from one process and from two, and what the time is spent on?
 
 Two tables: composites a second, medians of the repeats with their range, from one process and from `--processes` of
-them, each with one thread and a part of one stream; and milliseconds a composite by stage, in one process, with how
-often the stage is run. All pictures are read, and their colours estimated, before the clock starts; how long that
-takes, in each process anew, is said beside. Without folders, eight cut-outs drawn on the spot over procedural
-backgrounds, which are slower than pictures.
+them, each with one thread and a part of one stream; and milliseconds of processor time a composite by stage, in one
+process, with how often the stage is run. All pictures are read, and their colours estimated, before the clock starts;
+how long that takes, in each process anew, is said beside. Without folders, eight cut-outs drawn on the spot over
+procedural backgrounds, which are slower than pictures.
 
     python benchmarks/composition_speed.py --objects mattes cutouts --scenes backgrounds --size 320 --count 200
 """
@@ -101,14 +101,14 @@ def warm_up(composites: CompositeStream) -> float:
 
 
 def print_stages(composites: CompositeStream, count: int) -> None:
-    """Milliseconds a composite, stage by stage."""
+    """Milliseconds of processor time a composite, stage by stage."""
     spent: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
     with timed_stages(spent, calls):
-        started = time.perf_counter()
+        started = time.thread_time()
         for i in range(count):
             composites.item(i)
-        total = time.perf_counter() - started
+        total = time.thread_time() - started
     print("\n| stage | ms a composite | runs a composite |\n|---|---|---|")
     for name in (name for _, name in STAGES if calls[name]):
         print(f"| {name} | {1000 * spent[name] / count:.2f} | {calls[name] / count:.2f} |")
@@ -133,9 +133,9 @@ def timed(function: Callable[..., Any], spent: dict[str, float], calls: dict[str
     """The function, which adds to what it spent."""
 
     def run(*arguments: Any) -> Any:
-        started = time.perf_counter()
+        started = time.thread_time()
         result = function(*arguments)
-        spent[function.__name__] += time.perf_counter() - started
+        spent[function.__name__] += time.thread_time() - started
         calls[function.__name__] += 1
         return result
 

@@ -85,7 +85,7 @@ def place_scene(
     geometry = geometry or Geometry()
     side = max(1, round(min(scene.shape[:2]) * rng.uniform(*geometry.scene)))
     y, x = (int(rng.integers(extent - side + 1)) for extent in scene.shape[:2])
-    square = scene[y : y + side, x : x + side]
+    square: MatLike = scene[y : y + side, x : x + side]
     while len(square) > _COARSEST * size:  # by halves, many times faster than by area at once
         square = cv2.resize(square, (len(square) // 2,) * 2, interpolation=cv2.INTER_AREA)
     square = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -38,9 +38,10 @@ def add_behind(layers: Layers, foreground: Image, alpha: Alpha) -> Layers:
     """The layers with a second object, between the first and the background, as part of the foreground.
 
     Of two opacities a₁ and a₂ comes 1 − (1 − a₁)(1 − a₂), and the colours are weighted with what is seen of each, so
-    that the composite is the first over the second over the background (second objects with probability 0.5 double
-    the shapes a network sees: thesis, sec. 4.3.6). Where neither is seen the colours are the first's. foreground:
-    float32 `(H, W, 3)` in [0, 1]; alpha: float32 `(H, W)`. Raises `InvalidArrayError` where shapes differ.
+    that the composite is the first over the second over the background (thesis, sec. 4.3.6, adds an object with
+    probability 0.5 to have more different ones). Where neither is seen the colours are the first's, so that they jump
+    at the second's outline: warp first, add then. foreground: float32 `(H, W, 3)` in [0, 1]; alpha: float32 `(H, W)`.
+    Raises `InvalidArrayError` where shapes differ.
     """
     if alpha.shape != layers.alpha.shape:
         raise InvalidArrayError(f"alpha must have the layers' shape {layers.alpha.shape}, got {alpha.shape}")

@@ -27,7 +27,7 @@ def put(path: Path, pixels: NDArray[Any]) -> None:
 
 def disc(radius: float) -> NDArray[np.float64]:
     y, x = np.mgrid[:64, :64]
-    return np.clip((radius - np.hypot(y - 32, x - 32)) / 12 + 0.5, 0, 1)
+    return np.asarray(np.clip((radius - np.hypot(y - 32, x - 32)) / 12 + 0.5, 0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> CompositeStream:
 
 
 def equal(one: Composite, other: Composite) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in Composite._fields)
 
 
 def test_items_are_what_they_should_be(stream: CompositeStream) -> None:
