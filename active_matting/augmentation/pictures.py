@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import active_matting.compiled  # noqa: F401  (before pymatting's kernels, so that they can be kept)
-from active_matting.data.composed import own_colours
 from active_matting.data.folder import Cutouts, Folder, pictures_below
 from active_matting.data.images import SUFFIXES, read_image
+from active_matting.data.own_colours import own_colours
 from active_matting.data.rendered import check_integer
 from active_matting.errors import FileError
 from active_matting.types import Alpha, Image
@@ -49,7 +48,7 @@ def extend_foreground(colours: Image, alpha: Alpha) -> Image:
     and fig. 4.4). What is there is therefore estimated anew, by Germer et al. (ICPR 2020) where the thesis uses
     Levin's method. Colours stay as they are where alpha ≥ 0.1; below, where 8 bits hold little of what is seen, they
     come nearer to the estimate the fainter they are. It takes long: keep what it returns. For photographs, whose
-    colours are mixed with the background's, see `active_matting.data.composed.own_colours`.
+    colours are mixed with the background's, see `active_matting.data.own_colours.own_colours`.
     colours: float32 `(H, W, 3)`; alpha: float32 `(H, W)`.
     """
     over_black = alpha[..., None] * colours  # a composite whose background is known and flat

@@ -67,7 +67,8 @@ class CompositeStream:
                 return iter(self.stream if info is None else self.stream.part(info.id, info.num_workers))
 
     A batch is then one worker's, and batches come from the workers in turn. Each process keeps pictures of its own,
-    up to their `cache_bytes`. Raises `InvalidArgumentError`; `FileError` where a file cannot be read.
+    up to their `cache_bytes`; forked ones share what was read before. Raises `InvalidArgumentError`;
+    `FileError` where a file cannot be read.
     """
 
     objects: Objects

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
 from active_matting.augmentation import (
     Camera,
@@ -23,7 +24,7 @@ from active_matting.augmentation import (
     place_scene,
 )
 from active_matting.augmentation.colours import blurred, compressed, relit
-from active_matting.data.composed import own_colours
+from active_matting.data.own_colours import own_colours
 from active_matting.errors import InvalidArgumentError, InvalidArrayError
 
 STILL = Geometry(sides=(40,), scale=(1, 1), rotation=0, shear=0, mirror=0, scene=(1, 1))
@@ -69,6 +70,18 @@ def test_a_photographs_own_colours_do_not_spill_either() -> None:
     is_faint = (small > 0) & (small < 0.1)
     assert resized(photo, 40)[is_faint, 1].max() > 0.5
     assert resized(own_colours(photo, alpha), 40)[is_faint, 1].max() < 0.1
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (37, 90), (1, 5), (2, 1)])
+def test_own_colours_are_pymattings(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.random((*shape, 3), dtype=np.float32)
+    alpha = resized(disc(64, 20), 128)[: shape[0], : shape[1]]
+    expected = estimate_foreground_ml(image.astype(np.float64), alpha.astype(np.float64))
+    found = own_colours(image, alpha)
+    np.testing.assert_allclose(found, np.where(alpha[..., None] == 1, image, expected), atol=1e-4)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(own_colours(image[:1, :1], alpha[:1, :1]), image[:1, :1])
 
 
 def test_an_extended_foreground_keeps_what_is_seen() -> None:
