@@ -14,7 +14,7 @@ ROWS = [
     {"errors", "types", "compiled"},
     {"environments", "files", "registry", "metrics"},
     {"cache"},
-    {"regions", "labels", "annotators", "robots", "observations", "data"},
+    {"regions", "labels", "annotators", "robots", "observations", "data", "augmentation"},
     {"models"},
     {"segmenters", "solvers"},
     {"colours"},

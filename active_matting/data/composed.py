@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import active_matting.compiled  # noqa: F401  (before pymatting's kernels, so that they can be kept)
 from active_matting.data.backgrounds import background, draw_palette
 from active_matting.data.folder import Cutouts, Folder
+from active_matting.data.own_colours import own_colours
 from active_matting.data.rendered import SMALLEST_SIZE, Rendering, check_integer, compose
 from active_matting.data.samples import Sample
 from active_matting.data.scenes import draw_scene, find_scenes, resized
 from active_matting.errors import FileError, InvalidArgumentError
-from active_matting.types import Alpha, Image
+from active_matting.types import Image
 
 
 @dataclass(frozen=True)
@@ -114,19 +114,9 @@ def _find_object(source: Folder | Cutouts, index: int, longest: int) -> _Object:
         layer = resized(np.dstack([alpha[..., None] * image, alpha]), height, width)
     else:
         image, alpha = resized(image, height, width), resized(alpha, height, width)
-        layer = np.dstack([alpha[..., None] * _own_colours(image, alpha), alpha])
+        layer = np.dstack([alpha[..., None] * own_colours(image, alpha), alpha])
     layer.setflags(write=False)  # it is shared
     return _Object(name, layer, (is_cut[0], is_cut[1]))
-
-
-def _own_colours(image: Image, alpha: Alpha) -> Image:
-    """The foreground's colours, (H, W, 3), without those that shine through it; Germer et al., ICPR 2020."""
-    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
-
-    if alpha.size == 1:  # its levels begin with a pixel and need a second
-        return image
-    colours = estimate_foreground_ml(image.astype(np.float64), alpha.astype(np.float64))
-    return np.where(alpha[..., None] == 1, image, np.clip(colours, 0, 1)).astype(np.float32)
 
 
 def _place(found: _Object, size: int, rng: np.random.Generator) -> NDArray[np.float32]:

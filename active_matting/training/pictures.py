@@ -8,15 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.augmentation.pictures import HELD_OUT
 from active_matting.data.folder import Cutouts, Folder
 from active_matting.data.images import read_cutout, read_image
 from active_matting.data.listed import picture_files, pictures_below
 from active_matting.data.rendered import Rendered
 from active_matting.errors import FileError
 from active_matting.types import Alpha, Image
-
-HELD_OUT = 5
-"""Every fifth picture of every folder, from the first on, is kept from training."""
 
 
 @dataclass(frozen=True)
