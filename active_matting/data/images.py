@@ -133,7 +133,9 @@ def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     >>> to_bytes(np.float32([0, 0.5, 1])).tolist()
     [0, 128, 255]
     """
-    return np.asarray(np.floor(values * np.float32(255) + np.float32(0.5)), dtype=np.uint8)
+    levels = values * np.float32(255)
+    levels += np.float32(0.5)
+    return np.asarray(levels, dtype=np.uint8)  # which cuts off
 
 
 def _scaled(stored: Channels) -> NDArray[np.float32]:
