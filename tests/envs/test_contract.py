@@ -16,6 +16,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env as check_with_gymnasium
 from numpy.typing import NDArray
+from same import assert_equal
 from stable_baselines3.common.env_checker import check_env as check_with_stable_baselines3
 
 from active_matting.environments import ENVIRONMENTS
@@ -108,7 +109,7 @@ def test_a_seed_forgets_what_was_before(name: str, options: dict[str, Any]) -> N
     first = list(play(env, 3, steps=5))
     list(play(env, 4, steps=2))
     for one, other in zip(first, play(env, 3, steps=5), strict=True):
-        _assert_equal(one, other)
+        assert_equal(one, other)
 
 
 def test_another_process_gives_the_same_episodes() -> None:
@@ -127,7 +128,7 @@ def test_the_spec_survives_json(name: str, options: dict[str, Any]) -> None:
     assert env.spec is not None
     twin = gymnasium.make(EnvSpec.from_json(env.spec.to_json()))
     for one, other in zip(play(env, 2, steps=3), play(twin, 2, steps=3), strict=True):
-        _assert_equal(one, other)
+        assert_equal(one, other)
 
 
 @every_variant
@@ -139,8 +140,8 @@ def test_a_pickled_environment_goes_on_as_the_original_does(name: str, options: 
     twin = pickle.loads(pickle.dumps(env))
     for _ in range(3):
         action = env.action_space.sample()
-        _assert_equal(env.step(action), twin.step(action))
-    _assert_equal(env.reset(), twin.reset())
+        assert_equal(env.step(action), twin.step(action))
+    assert_equal(env.reset(), twin.reset())
 
 
 @every_variant
@@ -157,7 +158,7 @@ def test_what_successive_steps_return_shares_no_memory(name: str, options: dict[
 def test_writing_to_what_was_returned_changes_nothing() -> None:
     spoilt, untouched = (make("ActiveMatting/RegionGrid-v0", {"candidates": 2}) for _ in range(2))
     for mine, other in zip(play(spoilt, 0, steps=8), play(untouched, 0, steps=8), strict=True):
-        _assert_equal(mine, other)
+        assert_equal(mine, other)
         for array in _arrays((mine[0], mine[-1])):
             array[...] = 1
 
@@ -202,19 +203,3 @@ def _arrays(value: Any) -> Iterator[NDArray[Any]]:
     elif isinstance(value, dict | tuple):
         for each in value.values() if isinstance(value, dict) else value:
             yield from _arrays(each)
-
-
-def _assert_equal(one: Any, other: Any) -> None:
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            _assert_equal(value, other[key])
-    elif isinstance(one, tuple):
-        for mine, theirs in zip(one, other, strict=True):
-            _assert_equal(mine, theirs)
-    elif isinstance(one, np.ndarray):
-        assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
-    else:
-        assert one == other

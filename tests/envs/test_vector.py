@@ -9,6 +9,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
+from same import assert_equal
 
 from active_matting.environments import ENVIRONMENTS
 from active_matting.envs.region_grid import RegionGridVectorEnv
@@ -41,24 +42,6 @@ def make_singles(name: str, mode: str, count: int = 3, **options: Any) -> Vector
     return gymnasium.make_vec(
         f"active_matting:{name}", num_envs=count, vectorization_mode="sync", vector_kwargs=how, **arguments
     )
-
-
-def assert_equal(one: Any, other: Any) -> None:
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            assert_equal(value, other[key])
-    elif isinstance(one, tuple | list):
-        for mine, theirs in zip(one, other, strict=True):
-            assert_equal(mine, theirs)
-    elif isinstance(one, np.ndarray) and one.dtype == object:
-        assert_equal(list(one), list(other))
-    elif isinstance(one, np.ndarray):
-        assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
-    else:
-        assert one == other
 
 
 @pytest.mark.parametrize("mode", [mode.value for mode in AutoresetMode])
