@@ -168,10 +168,9 @@ def _run_all(run: Callable[..., Episode], tasks: Sequence[tuple[Any, ...]], work
 
 
 def _one_thread() -> None:
-    import torch
+    import torch  # noqa: F401  (what is loaded later would keep its threads)
 
     one_thread()
-    torch.set_num_threads(1)
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,8 @@ label_maps)`, which takes and returns what the function here does but raises; se
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -28,11 +30,9 @@ def solve_together(
     """
     together = getattr(type(prepared[0]), "solve_together", None) if len(prepared) > 1 else None
     if together is not None:
-        try:
+        with suppress(Exception):  # one image's fault must not be the others': each alone, below, shows whose it is
             return list(together(prepared, label_maps))
-        except Exception:  # one image's fault must not be the others': each alone shows whose it is
-            together = None
-    return in_threads([_solve(one, maps) for one, maps in zip(prepared, label_maps, strict=True)])
+    return in_threads([partial(one.solve_many, maps) for one, maps in zip(prepared, label_maps, strict=True)])
 
 
 def in_threads(jobs: Sequence[Callable[[], Made]]) -> list[Made | Exception]:
@@ -53,7 +53,3 @@ def in_threads(jobs: Sequence[Callable[[], Made]]) -> list[Made | Exception]:
         return [run(job) for job in jobs]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(run_on_one_thread, jobs))
-
-
-def _solve(prepared: PreparedSolver, label_maps: NDArray[np.int8]) -> Callable[[], Alphas]:
-    return lambda: prepared.solve_many(label_maps)
