@@ -1,0 +1,46 @@
+"""FBA: foreground, background and alpha from one encoder and decoder (thesis, ch. 4)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from active_matting.models.base import Network, Prediction
+from active_matting.models.decoder import Decoder, start_alpha_at_half
+from active_matting.models.hints import HintMaps
+from active_matting.models.layers import normalise
+from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
+
+
+class FBA(Network):
+    """Trimap → alpha, foreground, background (thesis, sec. 4.3.1 and table 4.1).
+
+    The encoder sees 11 channels: the image normalised, six hints, the two masks; the decoder's last step sees both
+    images and the masks. Seven outputs: alpha clipped to [0, 1], the colours by a sigmoid. They are not fused, see
+    `active_matting.models.fusion`. width, depths: 64 and 3, 4, 6, 3 as published, less for smaller networks of the same
+    topology; head: channels at full resolution. sigmas: of the hints, pixels, as in the released code.
+    encoder_sees_marks: whether the two masks are among the encoder's inputs. Raises `InvalidArgumentError`.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        depths: Sequence[int] = RESNET50,
+        head: Sequence[int] = (32, 16),
+        sigmas: tuple[float, float, float] = (6.4, 25.6, 51.2),
+        encoder_sees_marks: bool = True,
+    ) -> None:
+        super().__init__()
+        self.hint_maps = HintMaps(sigmas)
+        self.encoder_sees_marks = encoder_sees_marks
+        self.encoder = DilatedResNet(11 if encoder_sees_marks else 9, width, depths)
+        self.decoder = Decoder(self.encoder.outputs, EXPANSION * width, width, 3 + 3 + 2, 7, width, head)
+        start_alpha_at_half(self.decoder)
+
+    def forward(self, image: Tensor, marks: Tensor, hints: Tensor, previous: Tensor) -> Prediction:
+        """See `Network`; `previous` is not looked at."""
+        normal = normalise(image)
+        seen = [normal, hints, marks] if self.encoder_sees_marks else [normal, hints]
+        stem, early, deep = self.encoder(torch.cat(seen, dim=1))
+        output = self.decoder(deep, early, stem, torch.cat([normal, image, marks], dim=1))
+        return Prediction(output[:, :1].clamp(0, 1), output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())

@@ -1,0 +1,19 @@
+"""iMatting: one network for clicks, strokes, regions and trimaps (thesis, ch. 5)."""
+
+from collections.abc import Sequence
+
+from active_matting.models.fba import FBA
+from active_matting.models.resnet import RESNET50
+
+SIGMAS = (6.4, 25.2, 51.2)
+"""Of the hints, pixels (sec. 5.2.1)."""
+
+
+def make_imatting(
+    width: int = 64,
+    depths: Sequence[int] = RESNET50,
+    head: Sequence[int] = (32, 16),
+    sigmas: tuple[float, float, float] = SIGMAS,
+) -> FBA:
+    """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1)."""
+    return FBA(width, depths, head, sigmas, encoder_sees_marks=False)
