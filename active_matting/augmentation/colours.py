@@ -67,8 +67,8 @@ def change_light(layers: Layers, rng: np.random.Generator, light: Light | None =
     composite, alpha stays true: a gamma does not commute with blending.
     """
     light = light or Light()
-    foreground = _changed(layers.foreground, rng, light)
-    return replace(layers, foreground=foreground, background=_changed(layers.background, rng, light))
+    foreground = in_other_light(layers.foreground, rng, light)
+    return replace(layers, foreground=foreground, background=in_other_light(layers.background, rng, light))
 
 
 def photograph(image: Image, rng: np.random.Generator, camera: Camera | None = None) -> Image:
@@ -109,7 +109,8 @@ def compressed(image: Image, quality: int) -> Image:
     return np.multiply(decoded[..., ::-1], np.float32(1 / 255), dtype=np.float32, order="C")
 
 
-def _changed(colours: Image, rng: np.random.Generator, light: Light) -> Image:
+def in_other_light(colours: Image, rng: np.random.Generator, light: Light) -> Image:
+    """Colours, float32 `(H, W, 3)`, in another light drawn at random."""
     gamma, brightness, saturation, hue = rng.uniform(-1, 1, 4)  # drawn in any case, so that draws do not shift
     if rng.random() >= light.probability:
         return colours

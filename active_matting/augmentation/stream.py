@@ -100,7 +100,10 @@ class CompositeStream:
     def item(self, index: int) -> Composite:
         """Item `index`, whosever it is. Raises `InvalidArgumentError` below 0."""
         check_integer("index", index, at_least=0)
-        rng = np.random.default_rng([self.seed, index])
+        return self.drawn(np.random.default_rng([self.seed, index]), index)
+
+    def drawn(self, rng: np.random.Generator, index: int = 0) -> Composite:
+        """An item as `rng` has it, whatever the seed is."""
         layers = change_light(self.layers(rng), rng, self.recipe.light)
         image = photograph(layers.image(), rng, self.recipe.camera)
         return Composite(

@@ -1,12 +1,12 @@
-"""The user who answers while examples are collected: knows the truth, and is at times one-sided."""
+"""The users who answer during training: they know the truth; one is asked about regions, one clicks."""
 
 import numpy as np
 
 from active_matting.annotators import ExactAnnotator
-from active_matting.labels import RegionAnswer, record
+from active_matting.labels import Click, RegionAnswer, record
 from active_matting.regions import Region
-from active_matting.robots import is_askable, most_wrong_region
-from active_matting.types import Alpha, LabelMap
+from active_matting.robots import Robot, is_askable, most_wrong_region
+from active_matting.types import Alpha, Label, LabelMap
 
 _ONE_SIDED = 0.35  # share of users who tell one class several times in a row
 _LONGEST_RUN = 6
@@ -53,3 +53,25 @@ class SimulatedUser:
         y, x = np.nonzero(wanted if wanted.any() else askable)
         chosen = int(self._rng.integers(len(y)))
         return Region(int(y[chosen]), int(x[chosen]), self._side)
+
+
+class ClickingUser:
+    """Clicks where one of the thesis' robots does; each click is a disc that stays within its class.
+
+    truth: float32 (H, W); radius: of the discs, pixels, 0 for a single one as in the thesis. `label_map`, int8 (H, W),
+    is what was told so far. Nothing is told where nothing is wrong.
+    """
+
+    def __init__(self, truth: Alpha, radius: int, robot: Robot) -> None:
+        self.label_map: LabelMap = np.zeros(truth.shape, dtype=np.int8)
+        self._truth, self._radius, self._robot = truth, radius, robot
+
+    def answer(self, believed: Alpha) -> None:
+        """Tell one click more, given what is believed, float32 (H, W)."""
+        mistake = self._robot(believed, self._truth)
+        if mistake is None:
+            return
+        y, x, label = mistake.place
+        told = record(np.zeros_like(self.label_map), Click(y, x, self._radius, label)) != Label.UNLABELLED
+        is_true = self._truth == (1 if label == Label.FOREGROUND else 0)
+        self.label_map = np.where(told & is_true, np.int8(label), self.label_map)

@@ -1,0 +1,12 @@
+"""Tasks by name. To add one: a file in this folder and a line in `TASKS`; `active_matting.training.task` is the contract."""
+
+from active_matting.registry import Registry
+
+TASKS = Registry(
+    kind="task",
+    group="active_matting.tasks",
+    table={
+        "answers": "active_matting.training.tasks.answers:Answers",
+        "trimaps": "active_matting.training.tasks.trimaps:Trimaps",
+    },
+)

@@ -1,0 +1,58 @@
+"""Lessons as a network takes them, and a network as a simulated user meets it."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from active_matting.models.base import Network, Prediction
+from active_matting.models.hints import marks_of
+from active_matting.training.lessons import Lesson, Sources, has_both
+from active_matting.types import Alpha, LabelMap
+
+_TRIES = 20
+
+
+def draw_batch(sources: Sources, rng: np.random.Generator, size: int, batch: int) -> list[Lesson]:
+    """So many lessons that have both classes; after many tries without, one that has not."""
+    lessons = []
+    for _ in range(batch):
+        for _ in range(_TRIES):
+            lesson = sources.draw(rng, size)
+            if has_both(lesson.alpha):
+                break
+        lessons.append(lesson)
+    return lessons
+
+
+def as_tensor(planes: Sequence[NDArray[np.float32]], like: Tensor) -> Tensor:
+    """(H, W) or (H, W, C) each → (N, C, H, W), where and of the type that `like` is."""
+    stacked = np.stack([plane[..., None] if plane.ndim == 2 else plane for plane in planes])
+    return torch.from_numpy(np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))).to(like)
+
+
+class Batch:
+    """Lessons on a network's device, and what it answers for label maps."""
+
+    def __init__(self, network: nn.Module, lessons: Sequence[Lesson]) -> None:
+        self.network = cast(Network, network)
+        self._like = next(network.parameters())
+        self.image, self.alpha, self.foreground, self.background = (
+            as_tensor(planes, self._like) for planes in zip(*lessons, strict=True)
+        )
+
+    def predict(self, label_maps: Sequence[LabelMap], previous: Tensor) -> Prediction:
+        """What the network answers; previous: `(N, 1, H, W)`."""
+        marks = [marks_of(label_map) for label_map in label_maps]
+        hints = [self.network.hint_maps(mark) for mark in marks]
+        planes = (torch.from_numpy(np.stack(each)).to(self._like) for each in (marks, hints))
+        prediction = self.network(self.image, *planes, previous)
+        return Prediction(*(None if plane is None else plane.float() for plane in prediction))
+
+
+def alphas_of(plane: Tensor) -> list[Alpha]:
+    """(N, 1, H, W) → N × (H, W), on the processor."""
+    return list(plane.detach()[:, 0].float().cpu().numpy())
