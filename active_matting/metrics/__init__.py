@@ -16,7 +16,7 @@ from active_matting.metrics.matting import (
     scaled,
     unknown_region,
 )
-from active_matting.metrics.segmentation import auc, failures, iou, noc
+from active_matting.metrics.segmentation import auc, corrective_accuracy, failures, iou, noc, share_above
 
 __all__ = [
     "METRICS",
@@ -25,6 +25,7 @@ __all__ = [
     "all_metrics",
     "auc",
     "conn",
+    "corrective_accuracy",
     "failures",
     "grad",
     "gradient_magnitude",
@@ -36,5 +37,6 @@ __all__ = [
     "rmse",
     "sad",
     "scaled",
+    "share_above",
     "unknown_region",
 ]

@@ -1,7 +1,8 @@
 """How well an object is selected, and how fast by clicks (Forte's thesis, sec. 2.4.2 and 3.3.2).
 
 Curves are floats `(N, K)`: for each of N images its IoU after 1, 2, ..., K clicks, of which the first is column 0.
-Mattes are selections where they exceed 0.5 (sec. 5.3.1 of the thesis): `iou(alpha > 0.5, truth == 1, is_ignored)`.
+Mattes are selections where they reach 0.5, as in the authors' released code: `iou(alpha >= 0.5, truth == 1,
+is_ignored)`. (Sec. 5.3.1 of the thesis says "exceed"; only a matte of exactly 0.5, "unknown", tells the two apart.)
 All raise `InvalidArrayError` where shapes differ or a value is no number in [0, 1].
 """
 
@@ -74,13 +75,45 @@ def auc(curves: ArrayLike, cap: int = CAP) -> NDArray[np.float64]:
     return np.asarray(values[:, :cap].mean(axis=1))
 
 
+def share_above(curves: ArrayLike, threshold: float, clicks: int = CAP) -> float:
+    """The share of images, in [0, 1], whose IoU is above `threshold` after `clicks` clicks (sec. 3.3.3, fig. 3.12).
+
+    threshold: in [0, 1), such as 0.95 or 0.99. Raises `InvalidArgumentError`, and `InvalidArrayError` where curves end
+    before.
+
+    >>> share_above([[0.5, 0.96], [0.7, 0.95]], 0.95, clicks=2)
+    0.5
+    """
+    if not 0 <= threshold < 1:
+        raise InvalidArgumentError(f"threshold must lie in [0, 1), got {threshold}")
+    values = _check_unit(_check_curves(curves, clicks))
+    if values.shape[1] < clicks:
+        raise InvalidArrayError(f"curves must have at least {clicks} clicks, got {values.shape[1]}")
+    return float((values[:, clicks - 1] > threshold).mean())
+
+
+def corrective_accuracy(mask: NDArray[np.bool_], truth: NDArray[np.bool_], region: NDArray[np.bool_]) -> float:
+    """The share of a region that was wrong, and was clicked into, which is right after the click; in [0, 1] (fig. 3.8).
+
+    mask: the selection after the click, truth: what is to be selected, region: where the selection before the click was
+    wrong, see `active_matting.robots.Mistake`; bool `(H, W)` each. Raises `InvalidArrayError`, also where the region is
+    empty.
+
+    >>> corrective_accuracy(np.array([[True, True, False]]), np.full((1, 3), True), np.array([[False, True, True]]))
+    0.5
+    """
+    for name, plane in (("truth", truth), ("mask", mask), ("region", region)):
+        _check_mask(name, plane, truth.shape)
+    if not region.any():
+        raise InvalidArrayError("region must have at least one pixel, got none")
+    return float((mask == truth)[region].mean())
+
+
 def _reached(curves: ArrayLike, threshold: float, cap: int) -> NDArray[np.bool_]:
     """Whether each image is at the threshold after 1, 2, ... clicks, bool (N, at most cap)."""
     if not 0 < threshold <= 1:
         raise InvalidArgumentError(f"threshold must lie in (0, 1], got {threshold}")
-    values = _check_curves(curves, cap)[:, :cap]
-    if values.max() > 1:
-        raise InvalidArrayError(f"IoU must lie in [0, 1], got values to {values.max():.4g}")
+    values = _check_unit(_check_curves(curves, cap)[:, :cap])
     reached = np.asarray(values >= threshold)
     if values.shape[1] < cap and not reached.any(axis=1).all():
         raise InvalidArrayError(
@@ -97,6 +130,12 @@ def _check_curves(curves: ArrayLike, cap: int) -> NDArray[np.float64]:
         raise InvalidArrayError(f"curves must have shape (N, K), got {values.shape}")
     if not (values.min() >= 0 and np.isfinite(values).all()):
         raise InvalidArrayError("curves must be finite and at least 0, got values that are not")
+    return values
+
+
+def _check_unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if values.max() > 1:
+        raise InvalidArrayError(f"IoU must lie in [0, 1], got values to {values.max():.4g}")
     return values
 
 

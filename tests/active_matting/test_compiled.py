@@ -121,7 +121,7 @@ def test_a_change_in_what_a_kernel_builds_on_is_noticed(copy: Path, changed: str
 
 def test_a_change_elsewhere_leaves_what_is_compiled(copy: Path) -> None:
     assert run(copy)[0] == "21 3.0 0"
-    (copy / "active_matting" / "robots.py").write_text("")
+    (copy / "active_matting" / "session.py").write_text("")
     assert run(copy)[0] == "21 3.0 1"
 
 

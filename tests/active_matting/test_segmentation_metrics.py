@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError, InvalidArrayError
-from active_matting.metrics import auc, failures, iou, noc
+from active_matting.metrics import auc, corrective_accuracy, failures, iou, noc, share_above
 
 Mask = NDArray[np.bool_]
 
@@ -114,6 +114,29 @@ def test_the_area_is_the_mean_over_clicks_one_to_twenty() -> None:
     # The mean over images is the area under the curve of mean IoU.
     assert auc(told).mean() == pytest.approx(auc(told.mean(axis=0, keepdims=True))[0])
     assert auc([[12.0, 8.0]], cap=2).tolist() == [10]  # an error's, such as SAD's
+
+
+def test_the_share_of_images_above_a_threshold_is_counted_after_that_click() -> None:
+    told = [[0.5, 0.96, 0.90], [0.5, 0.95, 1.0], [0.99, 0.97, 0.2]]
+    assert share_above(told, 0.95, clicks=1) == 1 / 3
+    assert share_above(told, 0.95, clicks=2) == 2 / 3  # 0.95 is not above
+    assert share_above(told, 0.99, clicks=3) == 1 / 3
+    with pytest.raises(InvalidArrayError, match="curves must have at least 20 clicks, got 3"):
+        share_above(told, 0.95)
+    with pytest.raises(InvalidArgumentError, match=r"threshold must lie in \[0, 1\), got 1"):
+        share_above(told, 1, clicks=3)
+
+
+def test_corrective_accuracy_looks_at_the_region_alone() -> None:
+    truth = mask("##..", "##..")
+    region = mask("##..", "#...")  # was missed
+    assert corrective_accuracy(mask("#...", ".#..") | ~truth, truth, region) == 1 / 3
+    assert corrective_accuracy(truth, truth, region) == 1
+    assert corrective_accuracy(~truth, truth, region) == 0
+    with pytest.raises(InvalidArrayError, match="region must have at least one pixel, got none"):
+        corrective_accuracy(truth, truth, np.zeros_like(truth))
+    with pytest.raises(InvalidArrayError, match="region must be bool with shape"):
+        corrective_accuracy(truth, truth, region.T)
 
 
 def test_curves_that_are_none_are_refused() -> None:

@@ -59,7 +59,9 @@ class Answers:
         if self.loss not in ("soft-iou", "matting"):
             raise InvalidArgumentError(f"loss must be 'soft-iou' or 'matting', got {self.loss!r}")
         if self.size % 8 or min(self.size, self.batch) < 1:
-            raise InvalidArgumentError(f"size must be a multiple of 8 and batch at least 1, got {self.size}, {self.batch}")
+            raise InvalidArgumentError(
+                f"size must be a multiple of 8 and batch at least 1, got {self.size}, {self.batch}"
+            )
         if not self.users or min(self.users.values()) < 0 or not sum(self.users.values()) > 0:
             raise InvalidArgumentError(f"users must be numbers from 0, not all 0, got {dict(self.users)}")
         for name in set(self.users) - {"regions"}:
@@ -71,9 +73,7 @@ class Answers:
         """See `Task`."""
         return draw_batch(self._training, np.random.default_rng([self.seed, index]), self.size, self.batch)
 
-    def losses(
-        self, network: nn.Module, item: list[Lesson], generator: np.random.Generator
-    ) -> Iterator[Tensor | None]:
+    def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one for each answer."""
         batch = Batch(network, item)
         users = [self._user(lesson.alpha, generator) for lesson in item]

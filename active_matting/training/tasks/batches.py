@@ -49,8 +49,10 @@ class Batch:
         marks = [marks_of(label_map) for label_map in label_maps]
         hints = [self.network.hint_maps(mark) for mark in marks]
         planes = (torch.from_numpy(np.stack(each)).to(self._like) for each in (marks, hints))
-        prediction = self.network(self.image, *planes, previous)
-        return Prediction(*(None if plane is None else plane.float() for plane in prediction))
+        alpha, foreground, background = self.network(self.image, *planes, previous)
+        if foreground is None or background is None:
+            return Prediction(alpha.float())
+        return Prediction(alpha.float(), foreground.float(), background.float())
 
 
 def alphas_of(plane: Tensor) -> list[Alpha]:

@@ -1,4 +1,4 @@
-"""Simulated users that choose the place themselves: they know the true alpha and ask where the matte is worst."""
+"""The robot that asks about regions, where the matte is worst."""
 
 import cv2
 import numpy as np
