@@ -1,0 +1,5 @@
+"""Tasks by name. To add one: a file in this folder and a line in `TASKS`; the contract is in `task.py`."""
+
+from active_matting.registry import Registry
+
+TASKS = Registry(kind="task", group="active_matting.tasks", table={})
