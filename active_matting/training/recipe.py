@@ -1,11 +1,12 @@
 """All that decides a training run, read from a TOML file; `recipes/README.md` explains every key."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.training.averaging import AveragingSettings
@@ -106,11 +107,12 @@ class Recipe:
         return cls(**values)
 
     def as_table(self) -> dict[str, Any]:
-        """What `from_table` takes, with all defaults; JSON-able."""
-        return asdict(self) | {
+        """What `from_table` takes, with all defaults, as JSON gives it back: lists, no tuples."""
+        table = asdict(self) | {
             "network": {"name": self.network.name, **self.network.options},
             "tasks": {name: {"kind": task.name, **task.options} for name, task in self.tasks.items()},
         }
+        return cast(dict[str, Any], json.loads(json.dumps(table)))
 
 
 def recipe_names() -> list[str]:

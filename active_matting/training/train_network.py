@@ -13,13 +13,13 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from active_matting.errors import FileError, InvalidArgumentError
-from active_matting.files import write_json
+from active_matting.files import read_json, write_json
 from active_matting.models import NETWORKS
 from active_matting.training.checkpoint import load_tensors
 from active_matting.training.recipe import Recipe
 from active_matting.training.task import Task
 from active_matting.training.tasks import TASKS
-from active_matting.training.trainer import Outcome, fit, seed_of
+from active_matting.training.trainer import CHECKPOINT, Outcome, fit, seed_of
 
 CONFIG = "config.json"
 
@@ -46,7 +46,7 @@ def train_network(
     folder = Path(folder)
     network = make_network(recipe, seed, start)
     tasks = make_tasks(recipe, data_root, seed)
-    config = {
+    config: dict[str, Any] = {
         "recipe": recipe.as_table(),
         "seed": seed,
         "start": None if start is None else {"file": str(start), "sha256": _digest([Path(start)])},
@@ -54,7 +54,9 @@ def train_network(
         "data": {name: listing(task) for name, task in tasks.items()},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
-    if resume or not (folder / CONFIG).exists():
+    if resume:
+        _check_data(folder / CONFIG, config["data"])
+    elif not (folder / CHECKPOINT).exists():
         write_json(folder / CONFIG, config)
     outcome = fit(recipe, network, tasks, folder, seed=seed, device=device, minutes=minutes, resume=resume)
     write_json(folder / CONFIG, config | {"outcome": asdict(outcome)})
@@ -95,6 +97,14 @@ def listing(task: Task) -> dict[str, dict[str, Any]]:
     """How many files a task reads for what, and the SHA-256 of their names and contents, in order."""
     groups: Mapping[str, Any] = task.files()
     return {purpose: {"count": len(paths), "sha256": _digest(paths)} for purpose, paths in groups.items()}
+
+
+def _check_data(path: Path, data: dict[str, Any]) -> None:
+    """A run that goes on with other data would not end as it was to."""
+    before = read_json(path).get("data", {})
+    for name, files in data.items():
+        if before.get(name) != files:
+            raise FileError(f"the files of task {name!r} are not those of {path}: were {before.get(name)}, are {files}")
 
 
 def _digest(paths: Any) -> str:

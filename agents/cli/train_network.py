@@ -1,9 +1,9 @@
 """Train a network for matting from a recipe.
 
-A recipe is a TOML file, of the package (by its name) or your own (by its path); active_matting/training/recipes/README.md
-explains its keys. Weights, config, checkpoint and log go to --output. Ctrl-C stops at the next batch; --resume goes on
-from there, or from the latest checkpoint where the run was killed, and ends with the same weights as if it had not
-been stopped.
+A recipe is a TOML file, of the package (by its name) or your own (by its path); README.md in the folder
+active_matting/training/recipes explains its keys. Weights, config, checkpoint and log go to --output. Ctrl-C stops at
+the next batch; --resume goes on from there, or from the latest checkpoint where the run was killed, and ends with the
+same weights as if it had not been stopped.
 
 example: active-matting train-network mine.toml --data-root data --output results/mine --minutes 30
 """
