@@ -16,11 +16,12 @@ from tqdm.auto import tqdm
 
 from active_matting.agents import make_agent
 from active_matting.envs.regions import RegionsEnv
-from active_matting.envs.workers import REGIONS, one_thread
+from active_matting.envs.workers import REGIONS
 from active_matting.errors import InvalidArgumentError
 from active_matting.labels import RegionAnswer, from_trimap
 from active_matting.metrics import all_metrics, rmse
 from active_matting.session import Agent
+from active_matting.threads import one_thread
 from active_matting.types import Alpha
 
 READ_AT = (1, 5, 10, 15, 20, 25, 30)

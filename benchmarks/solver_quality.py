@@ -25,12 +25,12 @@ from active_matting import make_solver
 from active_matting.agents.evaluate import bootstrap_interval
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Folder
-from active_matting.envs.workers import one_thread
 from active_matting.labels import RegionAnswer, from_trimap, record
 from active_matting.metrics import rmse
 from active_matting.regions import Region, region_grid
 from active_matting.robots import is_askable, most_wrong_region
 from active_matting.solvers import PreparedSolver
+from active_matting.threads import one_thread
 from active_matting.types import Alpha, Label, LabelMap
 
 SIDE, REGION = 400, 20

@@ -29,10 +29,10 @@ from tqdm import tqdm
 from active_matting import make_solver
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Cutouts, Folder
-from active_matting.envs.workers import one_thread
 from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
 from active_matting.robots import most_wrong_region
+from active_matting.threads import one_thread
 from active_matting.training.pictures import Pictures, background_files
 from active_matting.training.segmentation import has_region
 from active_matting.types import Alpha, Image, Label

@@ -12,11 +12,11 @@ from active_matting.envs.actions import Actions
 from active_matting.envs.query_loop import QueryLoop
 from active_matting.envs.rendering import Window, check_render_mode, describe_loop, draw_loop
 from active_matting.envs.settings import Settings
-from active_matting.envs.workers import limit_threads
 from active_matting.observations import Observation
 from active_matting.session import QuerySession
 from active_matting.solvers import Solver
 from active_matting.solvers.warm_up import warm_up
+from active_matting.threads import limit_threads
 
 
 class SingleEnv(gymnasium.Env[Observation, Any]):

@@ -3,16 +3,11 @@
 Every start method works: "spawn", "forkserver" and "fork", this one as long as no other thread computes meanwhile.
 """
 
-import multiprocessing
 import os
-import sys
 from typing import Any
 
 import cv2
 import gymnasium
-import threadpoolctl
-
-from active_matting.compiled import set_thread_count
 
 REGIONS = "active_matting:ActiveMatting/Regions-v0"
 """What `gymnasium.make` takes in any process."""
@@ -24,24 +19,6 @@ def make_worker(arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     Vectorised environments make one in the main process too, to look at its spaces: that one keeps its threads.
     """
     return gymnasium.make(REGIONS, **arguments)
-
-
-def limit_threads(threads: int | None) -> None:
-    """Let this process compute on so many threads; None leaves it as it is, but means one in a child process.
-
-    As many workers as cores are faster than each using all of them. Child processes are those that Python's
-    `multiprocessing` started, as Gymnasium's and Stable-Baselines3's vectorised environments do.
-    """
-    if threads is None:
-        if multiprocessing.parent_process() is None:
-            return
-        threads = 1
-    set_thread_count(threads)
-    cv2.setNumThreads(threads)
-    threadpoolctl.threadpool_limits(threads)
-    torch = sys.modules.get("torch")
-    if torch is not None:  # and if it is not loaded nothing here uses it
-        torch.set_num_threads(threads)
 
 
 class _ThreadsOfOpenCV:
@@ -58,11 +35,6 @@ class _ThreadsOfOpenCV:
 
     def allow(self) -> None:
         cv2.setNumThreads(self.count)
-
-
-def one_thread() -> None:
-    """Let this process compute on one thread."""
-    limit_threads(1)
 
 
 if hasattr(os, "register_at_fork"):

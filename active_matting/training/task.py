@@ -25,13 +25,13 @@ class Task(Protocol):
         """
 
     def losses(self, network: nn.Module, item: Any, generator: np.random.Generator) -> Iterator[Tensor | None]:
-        """The losses, scalars, of what `load` returned; the weights are updated after each before the next is asked for.
+        """The losses of what `load` returned; the weights are updated after each, before the next is asked for.
 
-        So in click-by-click training the newest weights predict, the robot clicks, a loss is yielded, and so on. Where
-        None is yielded nothing is updated. The network comes in training mode, on the device to compute on; who sets
-        it to evaluation mode sets it back. Gradients are cleared after each update only: who wants a larger batch than
-        fits calls `backward` on all of its parts but the last, which is yielded. On CUDA what happens in here is under
-        autocast where the recipe says so: losses are best computed from `.float()`.
+        Losses are scalars. In click-by-click training, say, the newest weights predict, the robot clicks, a loss is
+        yielded, and so on. Where None is yielded nothing is updated. The network comes in training mode, on the device
+        to compute on; who sets it to evaluation mode sets it back. Gradients are cleared after each update only: who
+        wants a larger batch than fits calls `backward` on all of its parts but the last, which is yielded. On CUDA what
+        happens in here is under autocast where the recipe says so: losses are best computed from `.float()`.
 
         The generator depends on the run's seed, the task's name and the index alone, and so does torch's global one.
         """

@@ -1,4 +1,4 @@
-"""Tasks by name. To add one: a file in this folder and a line in `TASKS`; `active_matting.training.task` is the contract."""
+"""Tasks by name. To add one: a file in this folder and a line in `TASKS`; the contract is in `training/task.py`."""
 
 from active_matting.registry import Registry
 

@@ -30,9 +30,9 @@ class Answers:
     root, seed: see `Task`. sources: keywords of `Sources`. size: side of the pictures, pixels; batch: how many are
     answered side by side, one in the thesis. answers: how many are given, drawn from this range for each batch.
     first_update: the answer from which the weights are updated, the loss of those before being expected to be large.
-    loss: "soft-iou" with the click loss (eq. 3.1, 5.1) or "matting" (eq. 5.2). users: how often each kind of user comes:
-    "regions", a `SimulatedUser` of regions of 4 to 7.5 % of the side, and the robots' names, who click discs of at most
-    `radius`, a share of the side. validation: held-out lessons, which are asked about regions. Raises
+    loss: "soft-iou" with the click loss (eq. 3.1, 5.1) or "matting" (eq. 5.2). users: how often each kind of user
+    comes: "regions", a `SimulatedUser` of regions of 4 to 7.5 % of the side, and the robots' names, who click discs of
+    at most `radius`, a share of the side. validation: held-out lessons, which are asked about regions. Raises
     `InvalidArgumentError`, and what `Sources` raises.
     """
 

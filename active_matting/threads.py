@@ -1,0 +1,32 @@
+"""How many threads a process computes on, told to all who compute."""
+
+import multiprocessing
+import sys
+
+import cv2
+import threadpoolctl
+
+from active_matting.compiled import set_thread_count
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let this process compute on so many threads; None leaves it as it is, but means one in a child process.
+
+    As many workers as cores are faster than each using all of them. Child processes are those that Python's
+    `multiprocessing` started, as Gymnasium's and Stable-Baselines3's vectorised environments do.
+    """
+    if threads is None:
+        if multiprocessing.parent_process() is None:
+            return
+        threads = 1
+    set_thread_count(threads)
+    cv2.setNumThreads(threads)
+    threadpoolctl.threadpool_limits(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:  # and if it is not loaded nothing here uses it
+        torch.set_num_threads(threads)
+
+
+def one_thread() -> None:
+    """Let this process compute on one thread."""
+    limit_threads(1)

@@ -1,0 +1,1 @@
+"""Training runs as TOML files; `README.md` explains every key."""
