@@ -51,8 +51,9 @@ class ValidationSettings:
 
 @dataclass(frozen=True)
 class RunningSettings:
-    """What changes how a run goes, not what it learns, but for `precision`: "bfloat16" is for CUDA, elsewhere ignored.
+    """What changes how a run goes, not what it learns, but for `precision`.
 
+    "bfloat16" is autocast's mixed precision, for CUDA and for processors that have instructions for it (AVX-512 BF16).
     `workers` processes load batches, 0: the training's own. A checkpoint is written every `checkpoint_minutes`, a line
     of the log every `log_every` batches. Raises `InvalidArgumentError`.
     """

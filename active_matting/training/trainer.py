@@ -148,7 +148,7 @@ def _placed(network: nn.Module, device: str, is_channels_last: bool) -> nn.Modul
 
 def _precision(device: torch.device, precision: str) -> Any:
     # Without its cache: autocast would keep weights as they were cast where a task predicts without gradients.
-    is_on = precision == "bfloat16" and device.type == "cuda"
+    is_on = precision == "bfloat16"
     return partial(torch.autocast, device.type, torch.bfloat16, enabled=is_on, cache_enabled=False)
 
 
