@@ -147,7 +147,8 @@ def _placed(network: nn.Module, device: str, is_channels_last: bool) -> nn.Modul
 
 
 def _precision(device: torch.device, precision: str) -> Any:
-    # Without its cache: autocast would keep weights as they were cast where a task predicts without gradients.
+    # Without its cache: older torch keeps weights that were cast where a task predicts without gradients, and they
+    # then get none (pytorch issue 158232).
     is_on = precision == "bfloat16" and device.type == "cuda"
     return partial(torch.autocast, device.type, torch.bfloat16, enabled=is_on, cache_enabled=False)
 

@@ -17,6 +17,7 @@ from active_matting.errors import ActiveMattingError, ConvergenceError, FileErro
 from active_matting.training.checkpoint import load_tensors
 from active_matting.training.learner import SPOILT_IN_A_ROW
 from active_matting.training.recipe import Recipe
+from active_matting.training.reporting import Reporter
 from active_matting.training.task import Task
 from active_matting.training.trainer import CHECKPOINT, fit
 
@@ -224,6 +225,27 @@ def test_the_log_has_losses_of_each_task_and_all_measures(whole: Path) -> None:
     for line in validation:
         assert line["error"] == pytest.approx((line["one/error"] + line["two/error"]) / 2)
     assert lines[-1]["ending"] == "finished"
+
+
+def test_tensorboard_has_what_the_log_has(tmp_path: Path) -> None:
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with Reporter(tmp_path, batches=8, done=0, every=2) as reporter:
+        for number in range(1, 5):
+            reporter.batch(number, "one", [float(number), number + 1.0], 0.1, 2.0)
+        reporter.event("validation", 4, {"error": 0.25, "words": "none"}, 3.0)
+    told = reading.EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert [(one.step, one.value) for one in told.Scalars("training/loss/one")] == [(2, 2.0), (4, 4.0)]
+    assert [(one.step, one.value) for one in told.Scalars("validation/error")] == [(4, 0.25)]
+
+
+def test_without_tensorboard_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("active_matting.training.reporting.find_spec", lambda name: None)
+    with Reporter(tmp_path, batches=8, done=0, every=2) as reporter:
+        reporter.event("end", 0, {}, 0.0)
+    assert caplog.messages == ["no TensorBoard here (pip install tensorboard); progress.jsonl has the same figures"]
+    assert not (tmp_path / "logs").exists()
 
 
 def test_a_task_may_gather_gradients_for_one_update(tmp_path: Path) -> None:
