@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -61,53 +61,70 @@ def fit(
     where it is another run's; `InvalidArgumentError`; `ConvergenceError`; and what the tasks raise.
     """
     folder, started = Path(folder), time.monotonic()
+    made_of = {"seed": seed, "recipe": {name: part for name, part in recipe.as_table().items() if name != "running"}}
     learner = Learner(recipe, _placed(network, device, recipe.running.channels_last))
-    made_of = {"seed": seed, "recipe": {k: v for k, v in recipe.as_table().items() if k != "running"}}
+    save = partial(learner.save, folder / CHECKPOINT, made_of)
     if resume:
         learner.restore(folder / CHECKPOINT, made_of)
     elif (folder / CHECKPOINT).exists():
         raise FileError(f"{folder} has a checkpoint: resume it, or choose another folder")
     else:
-        learner.save(folder / CHECKPOINT, made_of)
+        save()
 
-    progress, before = learner.progress, learner.progress.seconds
-    context = _precision(learner.device, recipe.running.precision)
+    progress = learner.progress
     course = lessons(tasks, recipe.schedule, progress.batches, recipe.running.workers)
-    saved = measured = started
-    ending: Ending | None = None
     with (
         closing(course),
         Reporter(folder, recipe.schedule.batches, progress.batches, recipe.running.log_every) as reporter,
         Interrupts() as interrupts,
         torch.random.fork_rng(devices=[]),
     ):
-        while not learner.has_learnt_enough:
-            now = time.monotonic()
-            if interrupts.came or (minutes is not None and now - started >= 60 * minutes):
-                ending = "interrupted" if interrupts.came else "out of time"
-                break
-            lesson, item = next(course)
-            losses = learner.teach(tasks[lesson.task], item, _seeded(seed, lesson), context)
-            now = time.monotonic()
-            progress.seconds = before + now - started
-            rate = learner.optimiser.param_groups[0]["lr"]
-            reporter.batch(progress.batches, lesson.task, losses, rate, progress.seconds)
-            if _is_due(recipe, progress.batches, now - measured):
-                figures = validate(recipe, learner.average, tasks)
-                learner.judge(figures["error"])
-                reporter.event("validation", progress.batches, figures, progress.seconds)
-                measured = time.monotonic()
-            if now - saved >= 60 * recipe.running.checkpoint_minutes:
-                learner.save(folder / CHECKPOINT, made_of)
-                saved = time.monotonic()
-        if ending is None:
-            ending = "finished" if progress.batches == recipe.schedule.batches else "no gain"
-        progress.seconds = before + time.monotonic() - started
-        learner.save(folder / CHECKPOINT, made_of)
+
+        def is_stopped() -> Ending | None:
+            if interrupts.came:
+                return "interrupted"
+            return "out of time" if minutes is not None and time.monotonic() - started >= 60 * minutes else None
+
+        ending = _learn(learner, tasks, course, seed, reporter, is_stopped, save)
+        save()
         save_tensors(folder / WEIGHTS, learner.shipped())
-        outcome = Outcome(ending, progress.batches, progress.seconds, progress.error, progress.best)
         reporter.event("end", progress.batches, {"ending": ending}, progress.seconds)
-    return outcome
+    return Outcome(ending, progress.batches, progress.seconds, progress.error, progress.best)
+
+
+def _learn(
+    learner: Learner,
+    tasks: Mapping[str, Task],
+    course: Iterator[tuple[Lesson, Any]],
+    seed: int,
+    reporter: Reporter,
+    is_stopped: Callable[[], Ending | None],
+    save: Callable[[], None],
+) -> Ending:
+    """One lesson after the other until there are no more, or no gain, or it is stopped; returns why."""
+    recipe, progress = learner.recipe, learner.progress
+    context = _precision(learner.device, recipe.running.precision)
+    latest = saved = measured = time.monotonic()
+    while not learner.has_learnt_enough:
+        if (ending := is_stopped()) is not None:
+            return ending
+        lesson, item = next(course)
+        losses = learner.teach(tasks[lesson.task], item, _seeded(seed, lesson), context)
+        rate = learner.optimiser.param_groups[0]["lr"]
+        reporter.batch(progress.batches, lesson.task, losses, rate, progress.seconds)
+
+        if _is_due(recipe, progress.batches, time.monotonic() - measured):
+            figures = validate(recipe, learner.average, tasks)
+            learner.judge(figures["error"])
+            reporter.event("validation", progress.batches, figures, progress.seconds)
+            measured = time.monotonic()
+
+        now = time.monotonic()
+        progress.seconds, latest = progress.seconds + now - latest, now
+        if now - saved >= 60 * recipe.running.checkpoint_minutes:
+            save()
+            saved = now
+    return "finished" if progress.batches == recipe.schedule.batches else "no gain"
 
 
 @torch.no_grad()
@@ -147,7 +164,8 @@ def _placed(network: nn.Module, device: str, is_channels_last: bool) -> nn.Modul
 
 
 def _precision(device: torch.device, precision: str) -> Any:
-    # Without its cache: autocast would keep weights as they were cast where a task predicts without gradients.
+    # Without its cache: older torch keeps weights that were cast where a task predicts without gradients, and they
+    # then get none (pytorch issue 158232).
     is_on = precision == "bfloat16"
     return partial(torch.autocast, device.type, torch.bfloat16, enabled=is_on, cache_enabled=False)
 

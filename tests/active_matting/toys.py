@@ -11,6 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from active_matting.training.checkpoint import load_tensors
+from active_matting.training.recipe import Recipe
+from active_matting.training.task import Task
+from active_matting.training.trainer import CHECKPOINT
+
 WEIGHTS, BIAS = np.array([1.5, -2.0, 0.5]), 0.25
 
 
@@ -73,3 +78,58 @@ def make_line(inputs: int = 3, dropout: float = 0.0) -> nn.Module:
 def interrupt() -> None:
     """As Ctrl-C does."""
     signal.raise_signal(signal.SIGINT)
+
+
+TABLE: dict[str, Any] = {
+    "network": {"name": "line"},
+    "tasks": {"one": {"kind": "line"}, "two": {"kind": "line"}},
+    "schedule": {"turns": [["one", 4], ["two", 3]], "epochs": 3, "rule": "cosine", "warm_up": 3},
+    "optimiser": {"learning_rate": 0.05, "gradient_norm": 5.0},
+    "validation": {"every": 5},
+    "running": {"checkpoint_minutes": 0.0, "log_every": 4},
+}
+
+
+def recipe(**sections: dict[str, Any]) -> Recipe:
+    """`TABLE` with some keys of its sections changed."""
+    return Recipe.from_table(TABLE | {name: {**TABLE.get(name, {}), **keys} for name, keys in sections.items()})
+
+
+def network() -> nn.Module:
+    """With dropout, so that torch's global generator matters; the first weights are always the same."""
+    torch.manual_seed(0)
+    return make_line(dropout=0.3)
+
+
+def tasks(when: Callable[[int], None] | None = None, at: int = 0) -> dict[str, Task]:
+    """Two tasks, the second with two updates a batch; `when` is called before the `at`-th update of both together."""
+    seen = [0]
+
+    def count(index: int, update: int) -> None:
+        seen[0] += 1
+        if when is not None and seen[0] == at:
+            when(at)
+
+    return {"one": Line(seed=1, noise=0.1, when=count), "two": Line(seed=2, noise=0.1, updates=2, when=count)}
+
+
+def kill(at: int) -> None:
+    """As if the process were killed: the trainer has no part in it."""
+    raise StopError
+
+
+def state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All that a run's last checkpoint holds, but for the time it took."""
+    tensors, told = load_tensors(folder / CHECKPOINT)
+    told["progress"].pop("seconds")
+    return tensors, told
+
+
+def assert_same_end(one: Path, other: Path) -> None:
+    """Checkpoints and shipped weights are equal to the last bit."""
+    (tensors, told), (others, other_told) = state(one), state(other)
+    assert told == other_told
+    assert tensors.keys() == others.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, others[name]), name
+    assert (one / "weights.safetensors").read_bytes() == (other / "weights.safetensors").read_bytes()
