@@ -8,7 +8,7 @@ from importlib import import_module
 from active_matting import __version__
 from active_matting.errors import ActiveMattingError
 
-COMMANDS = ("demo", "train", "evaluate", "render", "suggest", "solve", "solvers", "data", "warm-up", "cache")
+COMMANDS = ("demo", "train", "evaluate", "clicks", "render", "suggest", "solve", "solvers", "data", "warm-up", "cache")
 
 DESCRIPTION = """\
 Active image matting: where should the user point next, so that a good alpha matte needs the fewest answers?
