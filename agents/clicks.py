@@ -146,6 +146,7 @@ def evaluate_clicks(
     for name, value in (("every", every), ("limit", limit), ("workers", workers)):
         if value is not None and value < 1:
             raise InvalidArgumentError(f"{name} must be at least 1, got {value}")
+    _data.cache_clear()  # files may have changed since an earlier call
     indices = range(len(make_data(protocol.data, **protocol.data_kwargs)))[::every][:limit]
     for made in [solver.make() for solver in solvers]:  # a wrong name should fail before hours of work
         warm_up(made)
