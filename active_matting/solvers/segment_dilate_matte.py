@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import SEGMENTERS, PreparedSegmenter, make_segmenter
-from active_matting.solvers.base import Matte, PreparedSolver, has_both_classes
+from active_matting.solvers.base import AlphaFromLabels, Matte, PreparedSolver, has_both_classes
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image, check_label_map
 
@@ -88,7 +88,7 @@ class PreparedChain:
     """Segmenter and solver, prepared for the same image of `shape`; see `PreparedSolver`."""
 
     shape: tuple[int, int]
-    segment: Any  # label map, previous → Matte
+    segment: AlphaFromLabels
     width: float
     solver: PreparedSolver
 
