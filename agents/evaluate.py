@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from itertools import product
 from json import dumps, loads
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
@@ -23,6 +23,8 @@ from active_matting.metrics import all_metrics, rmse
 from active_matting.session import Agent
 from active_matting.threads import one_thread
 from active_matting.types import Alpha
+
+Result = TypeVar("Result")
 
 READ_AT = (1, 5, 10, 15, 20, 25, 30)
 """The queries at which figures are read."""
@@ -129,7 +131,7 @@ def evaluate(
     tasks = list(product(settings, agents, seeds, range(count)))
     return list(
         tqdm(
-            _run_all(partial(run_episode, cache=cache), tasks, workers),
+            run_all(partial(run_episode, cache=cache), tasks, workers),
             total=len(tasks),
             desc="evaluating",
             unit="image",
@@ -155,7 +157,11 @@ def rmse_per_image(episodes: Iterable[Episode]) -> dict[str, NDArray[np.float64]
     return {sample: np.mean(runs, axis=0) for sample, runs in curves.items()}
 
 
-def _run_all(run: Callable[..., Episode], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Episode]:
+def run_all(run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Result]:
+    """What `run` returns for each task's arguments, in their order, from so many processes of one thread each.
+
+    workers: 1 runs them here. `run` and all arguments must be picklable.
+    """
     if workers == 1:
         yield from (run(*task) for task in tasks)
         return

@@ -67,8 +67,8 @@ def summary(episodes: Sequence[Episode]) -> list[dict[str, Any]]:
                 "solver": solver,
                 "images": len(curves),
                 "seeds": len({episode.seed for episode in group}),
-                "rmse": {q: _mean_and_interval(table[:, q]) for q in read_at},
-                "gain": {q: _mean_and_interval(_column(reference, q) - table[:, q]) for q in read_at},
+                "rmse": {q: mean_and_interval(table[:, q]) for q in read_at},
+                "gain": {q: mean_and_interval(_column(reference, q) - table[:, q]) for q in read_at},
                 "better": better,
                 "trimap": float(np.mean(trimaps)) if trimaps else None,
                 "to_trimap": (len(reached), float(np.median(reached)) if reached else None) if trimaps else None,
@@ -99,9 +99,14 @@ def format_summary(rows: Sequence[dict[str, Any]]) -> str:
             count, median = row["to_trimap"]
             cells += [f"{row['trimap']:.3f}", f"{count}" + (f", after {median:g}" if count else "")]
         lines.append(cells)
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines)
+    return markdown_table(lines)
+
+
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """Cells, of which the first line is the header, as a Markdown table in straight columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
+    return "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in ruled)
 
 
 def plot_curves(path: Path | str, episodes: Sequence[Episode], title: str) -> None:
@@ -125,7 +130,7 @@ def plot_curves(path: Path | str, episodes: Sequence[Episode], title: str) -> No
     panels[0].set_ylabel("RMSE, mean over images")
     panels[-1].legend(frameon=False)
     figure.suptitle(title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def contact_sheet(
@@ -153,7 +158,7 @@ def contact_sheet(
             panel.set_title(title, fontsize=8)
             panel.set_axis_off()
     figure.suptitle(f"{short_name(agent)}: green answered foreground, red background, yellow mixed", fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def short_name(agent: str) -> str:
@@ -161,7 +166,8 @@ def short_name(agent: str) -> str:
     return Path(agent).name
 
 
-def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The mean of `values` (N,) and both ends of its 95 % bootstrap interval."""
     return float(values.mean()), *bootstrap_interval(values)
 
 
@@ -181,7 +187,8 @@ def _by_group(episodes: Sequence[Episode]) -> dict[Group, list[Episode]]:
     return groups
 
 
-def _save(figure: Figure, path: Path | str) -> None:
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write a figure as a picture whose format follows the suffix. Raises `FileError`."""
     FigureCanvasAgg(figure)
     with written_whole(path) as temporary:
         figure.savefig(temporary)

@@ -1,25 +1,16 @@
 """The greedy ideal sequence of an image, kept in a cache while it is found."""
 
-import inspect
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-import active_matting
-from active_matting import __version__
+from active_matting.agents.kept import made_by
 from active_matting.annotators import ExactAnnotator
-from active_matting.cache import Cache, hash_of_arrays, hash_of_code, hash_of_file, make_key
+from active_matting.cache import Cache, hash_of_arrays, make_key
 from active_matting.envs.regions import RegionsEnv
 from active_matting.labels import RegionAnswer
 from active_matting.regions import Region
 from active_matting.session import QuerySession
 
 KIND = "ideal-sequence"
-
-_CODE = ("solvers", "segmenters", "metrics", "annotators", "regions.py", "labels.py", "agents/baselines.py")
-"""What the best of all cells depends on, and what of it may change without the package's version."""
 
 
 class KeptSequence:
@@ -37,11 +28,7 @@ class KeptSequence:
         self._cache = cache
         self._key = make_key(
             content=hash_of_arrays(self.session.image, self._truth),
-            solver=env.settings.solver,
-            solver_kwargs=env.settings.solver_kwargs,
-            solver_files=[hash_of_file(path) for path in _files_named_in(env.settings.solver_kwargs)],
-            code=_code_of(env.solver),
-            version=__version__,
+            **made_by(env.solver, env.settings.solver, env.settings.solver_kwargs, "annotators", "agents/baselines.py"),
             region_size=self.session.region_size,
             stride=stride or self.session.region_size,
             protocol=self.session.protocol,
@@ -76,18 +63,3 @@ class KeptSequence:
         exact = ExactAnnotator(self._truth)
         answers = [RegionAnswer(region, exact.answer(region)) for region in self._regions[:asked]]
         return answers == list(self.session.interactions)
-
-
-def _code_of(solver: Any) -> str:
-    root = Path(active_matting.__file__).parent
-    return hash_of_code(Path(inspect.getfile(type(solver))), *(root / name for name in _CODE))
-
-
-def _files_named_in(value: Any) -> Iterator[str]:
-    """The existing files whose paths are among a JSON value's texts."""
-    if isinstance(value, str):
-        if Path(value).is_file():
-            yield value
-    elif isinstance(value, dict | list | tuple):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _files_named_in(inner)

@@ -1,5 +1,6 @@
 """Which reader a folder is for, told from what lies in it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ LAYOUTS: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
 )
 """Reader, its keywords, and what must be there, as patterns below the folder. The first that fits is taken."""
 
+SELECTIONS = frozenset({"grabcut", "berkeley", "davis", "sbd", "pascal", "coco"})
+"""The readers of sets for interactive segmentation."""
+
 
 def guess_reader(path: Path | str) -> tuple[str, dict[str, Any]]:
     """The name of a data source and its keywords, `path` among them, for `make_data`. Raises `FileError`.
@@ -65,3 +69,11 @@ def guess_reader(path: Path | str) -> tuple[str, dict[str, Any]]:
         return "cutouts", {"path": str(path)}
     known = ", ".join(sorted({name for name, _, _ in LAYOUTS} | {"cutouts", "csv"}))
     raise FileError(f"{path} has the layout of no known data set ({known})")
+
+
+def holds_selections(name: str, keywords: Mapping[str, Any]) -> bool:
+    """Whether the data source `name`, made with these keywords, has masks of objects rather than mattes."""
+    if name == "folder":
+        root = Path(keywords["path"])
+        return (root / "masks").is_dir() and not (root / "alphas").is_dir()
+    return name in SELECTIONS

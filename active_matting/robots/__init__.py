@@ -1,8 +1,8 @@
 """Simulated users that choose the place themselves: they know the true alpha and look at where the matte is wrong.
 
-`most_wrong_region` asks about regions. The two that click are those of Forte's thesis (Interactive Image Matting and
-Segmentation), by name in `ROBOTS`: both click at the innermost pixel of a connected region that is wrong throughout,
-each of a region of its own choice. To add one: a file in this folder and a line in `ROBOTS`.
+`most_wrong_region` asks about regions. The two that click are those of Forte's thesis, by name in `ROBOTS`: both click
+at the innermost pixel of a connected region that is wrong throughout, each of a region of its own choice. To add one: a
+file in this folder and a line in `ROBOTS`.
 """
 
 from typing import Protocol, cast

@@ -79,5 +79,5 @@ def _numbered(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[NDAr
     (count, numbers), (others, further) = (
         cv2.connectedComponents(mask.astype(np.uint8), connectivity=8) for mask in (first, second)
     )
-    numbers += further + np.int32(count - 1) * second
-    return numbers, count, count + others - 1
+    further += np.int32(count - 1) * second
+    return np.add(numbers, further, dtype=np.int32), count, count + others - 1

@@ -17,6 +17,7 @@ SOLVERS = Registry(
         "lkm": "active_matting.solvers.lkm:LKM",
         "random-walk": "active_matting.solvers.random_walk:RandomWalk",
         "segment-then-matte": "active_matting.solvers.segment_then_matte:SegmentThenMatte",
+        "segment-dilate-matte": "active_matting.solvers.segment_dilate_matte:SegmentDilateMatte",
         "shared-torch": "active_matting.solvers.batched.shared:SharedTorch",
         "closed-form-torch": "active_matting.solvers.batched.closed_form:ClosedFormTorch",
     },

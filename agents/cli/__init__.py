@@ -13,6 +13,7 @@ COMMANDS = (
     "train",
     "train-network",
     "evaluate",
+    "clicks",
     "render",
     "suggest",
     "solve",

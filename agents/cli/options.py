@@ -11,8 +11,8 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
 
 
-def add_data(parser: argparse.ArgumentParser, split: str) -> None:
-    """Which images: `--data`, `--count`, `--data-seed`, `--trimaps`."""
+def add_data(parser: argparse.ArgumentParser, split: str, has_trimaps: bool = True) -> None:
+    """Which images: `--data`, `--count`, `--data-seed` and, where they are of use, `--trimaps`."""
     group = parser.add_argument_group("images")
     group.add_argument(
         "--data",
@@ -24,6 +24,9 @@ def add_data(parser: argparse.ArgumentParser, split: str) -> None:
     group.add_argument("--split", default=split, help="of the embedded images: train, validation or test")
     group.add_argument("--count", type=int, default=200, help="how many embedded images the split has")
     group.add_argument("--data-seed", type=int, default=0, help="seed of the embedded images")
+    if not has_trimaps:
+        parser.set_defaults(trimaps=None)
+        return
     group.add_argument("--trimaps", metavar="SUBFOLDER", help="trimaps in the folder, such as trimaps/Trimap1")
 
 
@@ -78,13 +81,18 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 def solver_options(given: argparse.Namespace) -> dict[str, Any]:
     """Raises `InvalidArgumentError` unless `--solver-options` is a JSON object."""
+    return json_object("--solver-options", given.solver_options)
+
+
+def json_object(option: str, text: str) -> dict[str, Any]:
+    """What the text of an option says. Raises `InvalidArgumentError` unless that is a JSON object."""
     try:
-        options = json.loads(given.solver_options)
+        value = json.loads(text)
     except ValueError as error:
-        raise InvalidArgumentError(f"--solver-options must be JSON, got {given.solver_options!r}: {error}") from error
-    if not isinstance(options, dict):
-        raise InvalidArgumentError(f"--solver-options must be a JSON object, got {given.solver_options!r}")
-    return options
+        raise InvalidArgumentError(f"{option} must be JSON, got {text!r}: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidArgumentError(f"{option} must be a JSON object, got {text!r}")
+    return value
 
 
 def environment(given: argparse.Namespace) -> dict[str, Any]:
@@ -101,12 +109,9 @@ def environment(given: argparse.Namespace) -> dict[str, Any]:
 def data_source(given: argparse.Namespace) -> dict[str, Any]:
     """`data` and `data_kwargs` from the options of `add_data`."""
     if given.data == "rendered":
-        settings = {
-            "split": given.split,
-            "count": given.count,
-            "seed": given.data_seed,
-            "size": given.image_size,
-        }
+        settings = {"split": given.split, "count": given.count, "seed": given.data_seed}
+        if given.image_size is not None:
+            settings["size"] = given.image_size
         return {"data": "rendered", "data_kwargs": settings}
     name, keywords = guess_reader(given.data)
     if name == "folder":

@@ -227,6 +227,36 @@ def test_evaluate_prints_a_table_and_leaves_rows_and_a_plot(tmp_path: Path, caps
     assert sorted(path.name for path in tmp_path.iterdir()) == ["episodes.csv", "rmse.png"]
 
 
+def test_clicks_prints_a_table_and_leaves_rows_and_a_plot(photo: Path, capsys: Run) -> None:
+    for index, name in enumerate(("images", "alphas")):
+        (photo / "set" / name).mkdir(parents=True)
+        (photo / ("photo.png", "alpha.png")[index]).rename(photo / "set" / name / "a.png")
+    arguments = ["clicks", "--data", str(photo / "set"), "--clicks", "3", "--radius", "2", "--workers", "1"]
+    arguments += ["--solver", "random-walk", "--solver", 'segment-dilate-matte {"segmenter": "random-walk"}']
+    assert main([*arguments, "--solver-options", "{}", "--output", str(photo / "mattes")]) == 0
+    told = capsys.readouterr().out
+    assert 'segment-dilate-matte {"segmenter": "random-walk"} | 1 ' in told
+    assert "RMSE at 3" in told
+    assert "matting, robot largest-error, discs of radius 2 px\n" in told
+    left = sorted(path.name for path in (photo / "mattes").iterdir())
+    assert left == ["clicks.csv", "clicks.png", "finished"]
+
+    # The same alphas as masks are selections; what is neither 0 nor 1 is ignored.
+    (photo / "set" / "alphas").rename(photo / "set" / "masks")
+    arguments += ["--size", "40", "--output", str(photo / "selections")]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "NoC@90 (failed)" in told
+    assert "segmentation, robot largest-region, discs of radius 2 px\n" in told
+    rows = (photo / "selections" / "clicks.csv").read_text()
+    assert rows.splitlines()[0] == "solver,sample,click,y,x,label,corrective,iou"
+    assert main(arguments) == 0
+    assert (photo / "selections" / "clicks.csv").read_text() == rows
+    capsys.readouterr()
+    assert main([*arguments, "--robot", "largest-error", "--measure", "matting"]) == 0
+    assert "matting, robot largest-error" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_demo_leaves_all_it_promises(tmp_path: Path, capsys: Run) -> None:
     arguments = ["demo", "--updates", "1", "--images", "2", "--workers", "1", "--output", str(tmp_path)]
@@ -292,6 +322,12 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
         ("evaluate --agent random --split best --output {0}/o", "split"),
         ("evaluate --agent random --region-size 500 --output {0}/o", "region_size must be from 1 to 400"),
+        ("clicks --solver knnn --output {0}/o", "unknown solver 'knnn'; choose from"),
+        ("clicks --solver knn --robot nobody --output {0}/o", "unknown robot 'nobody'; choose from"),
+        ("clicks --solver knn --radius -1 --output {0}/o", "radius must be at least 0, got -1"),
+        ("clicks --solver knn --limit 0 --output {0}/o", "limit must be at least 1, got 0"),
+        ("clicks --solver knn --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
+        ("clicks --solver knn --data {0}/pairs --workers 1 --output {0}/o", "a.png must have the size of a.png"),
         ("data check {0}/nowhere", "nowhere does not exist"),
         ("data check {0}", "8 faults, told above"),
         ("data check {0}/pairs", "none of the 1 samples in"),
