@@ -218,11 +218,12 @@ def test_a_network_learns_from_both_tasks(root: Path) -> None:
     torch.manual_seed(0)
     network = make_network("imatting", width=8, depths=(1, 1, 1, 1), head=(8, 8))
     trimaps = Trimaps(root, 0, {"weights": {"photographs": 1.0}, "photographs": ["mattes"]}, sizes=(32,), batch=2)
-    for task in (answers(root, loss="matting"), trimaps):
+    tasks: list[Any] = [answers(root, loss="matting"), trimaps]
+    for task in tasks:
         item, optimiser, totals = task.load(0), torch.optim.Adam(network.parameters(), 3e-3), []
         for _ in range(12):
             total = 0.0
-            for loss in task.losses(network, item, np.random.default_rng(0)):  # type: ignore[attr-defined]
+            for loss in task.losses(network, item, np.random.default_rng(0)):
                 loss.backward()
                 optimiser.step()
                 optimiser.zero_grad()

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from active_matting.models.base import Prediction
 from active_matting.training.losses import (
     click_loss,
@@ -14,8 +17,6 @@ from active_matting.training.losses import (
     matting_loss,
     soft_iou,
 )
-from torch import Tensor
-from torch.nn import functional
 
 
 def planes(*shape: int, seed: int = 0) -> Tensor:
@@ -108,7 +109,7 @@ def test_matting_loss_has_the_gradient_of_finite_differences(with_gradient: bool
         return matting_loss(Prediction(found[:, :1], found[:, 1:4], found[:, 4:]), image, alpha, f, b, with_gradient)
 
     found = planes(1, 7, 8, 8, seed=4).requires_grad_()
-    assert torch.autograd.gradcheck(loss, (found,), eps=1e-7, atol=1e-5)  # type: ignore[no-untyped-call]
+    assert torch.autograd.gradcheck(loss, (found,), eps=1e-7, atol=1e-5)
 
 
 def test_matting_loss_is_equation_4_1() -> None:
