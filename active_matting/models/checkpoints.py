@@ -45,8 +45,16 @@ def load_published(
     with the names that are missing, not expected or of another shape, the authors' and ours.
     """
     _check_name(name)
-    weights = {our_name(theirs): tensor for theirs, tensor in read_weights(path, map_location).items()}
-    network = _network_of(weights, name, str(path))
+    return network_of(read_weights(path, map_location), name, trained_by_deviation, source=str(path))
+
+
+def network_of(
+    published: Weights, name: str, trained_by_deviation: bool = True, source: str = "this state dict"
+) -> Network:
+    """The network of published weights that are read already; see `load_published`. source: what errors call them."""
+    _check_name(name)
+    weights = {our_name(theirs): tensor for theirs, tensor in published.items()}
+    network = _fitting_network(weights, name, source)
     network.load_state_dict(_rewritten(weights, network) if trained_by_deviation else weights, assign=True)
     return network
 
@@ -82,7 +90,7 @@ def published_names(weights: Weights, name: str) -> dict[str, Tensor]:
     the network called `name`.
     """
     _check_name(name)
-    _network_of(weights, name, "this state dict")
+    _fitting_network(weights, name, "this state dict")
     return {their_name(ours): tensor for ours, tensor in weights.items()}
 
 
@@ -132,7 +140,7 @@ def _check_name(name: str) -> None:
         raise UnknownNameError(f"no weights were published of a network {name!r}; choose from {[*PUBLISHED_SIGMAS]}")
 
 
-def _network_of(weights: Weights, name: str, source: str) -> Network:
+def _fitting_network(weights: Weights, name: str, source: str) -> Network:
     """The network `weights` are of, its parameters without memory yet."""
     arguments: dict[str, Any] = {
         "width": _outputs(weights, "encoder.conv1", 64),
