@@ -35,7 +35,8 @@ def load_published(
     path: `.safetensors`, or what `torch.save` wrote of tensors alone. name: "fba" (MarcoForte/FBA_Matting) or
     "two-stream" (MarcoForte/DeepInteractiveSegmentation). Width and depths are read from the shapes, so that smaller
     networks in the published naming load too; the sigmas are `PUBLISHED_SIGMAS`. The guided filter is there where its
-    weights are. A `state_dict` around the weights and prefixes `module.` are taken off.
+    weights are. A `state_dict` around the weights and prefixes `module.` are taken off. What FBA's authors call its
+    output is `fuse(prediction, image)` of `active_matting.models.fusion`.
 
     trained_by_deviation: whether the kernels were standardised in training as in the code first released, which is how
     what is published was made. The weights are then rewritten so that the network does what that code did with them. If
