@@ -14,15 +14,16 @@ from active_matting.models.layers import normalise
 from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
 
 SIGMAS = (0.02 * SEGMENTATION_SIDE, 0.04 * SEGMENTATION_SIDE, 0.08 * SEGMENTATION_SIDE)
-"""Of the click maps, pixels (sec. 3.2.1); the released weights were trained with shares of 0.02, 0.08 and 0.16."""
+"""Of the click maps, pixels (sec. 3.2.1). The released code has shares of 0.02, 0.08 and 0.16, with which its weights
+were trained; `checkpoints.load_published` makes networks with those."""
 
 
 class InteractionStream(nn.Module):
     """Clicks and the previous mask, apart from the image: table 3.1 of the thesis.
 
     The released network has 32, 64, 128, 256, 256, 256 channels and strides 1, 2, 1, 2, 2, 1, which is what table 3.2
-    concatenates (768 = 256 + 256 + 256 at 1/4, 384 = 256 + 64 + 64 at 1/2); table 3.1 prints others, which do not fit
-    it. Built is what fits and was released.
+    concatenates (768 = 256 + 256 + 256 at 1/4, 384 = 256 + 64 + 64 at 1/2); table 3.1 prints 64, 128, 256, 256, 256,
+    256, which do not fit it (448 at 1/2). Built is what fits and was released.
     """
 
     def __init__(self, inputs: int, width: int) -> None:
