@@ -19,6 +19,9 @@ SOLVERS = Registry(
         "segment-then-matte": "active_matting.solvers.segment_then_matte:SegmentThenMatte",
         "shared-torch": "active_matting.solvers.batched.shared:SharedTorch",
         "closed-form-torch": "active_matting.solvers.batched.closed_form:ClosedFormTorch",
+        "fba": "active_matting.solvers.network.solver:FBASolver",
+        "imatting": "active_matting.solvers.network.solver:IMattingSolver",
+        "interactive-segmentation": "active_matting.solvers.network.solver:InteractiveSegmentationSolver",
     },
 )
 
