@@ -25,6 +25,10 @@ class FileError(ActiveMattingError, OSError):
     """A file is missing, unreadable, not what it should be, or cannot be written."""
 
 
+class CheckpointError(FileError):
+    """A file's weights are not those of the network they are meant for."""
+
+
 class SizeMismatchError(FileError):
     """Two pictures that belong together have different sizes."""
 
