@@ -17,6 +17,10 @@ class UnknownNameError(ActiveMattingError, ValueError):
     """A solver, data source, annotator or agent was asked for by a name that is not registered."""
 
 
+class MemoryLimitError(ActiveMattingError, ValueError):
+    """Work would take more memory than it is allowed to; the text tells the limit."""
+
+
 class FileError(ActiveMattingError, OSError):
     """A file is missing, unreadable, not what it should be, or cannot be written."""
 

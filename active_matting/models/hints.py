@@ -41,7 +41,8 @@ class HintMaps:
             if not mark.any():
                 continue
             distance = cv2.distanceTransform((mark == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            squared = np.square(np.asarray(distance, dtype=np.float32))
+            # Whole numbers, but for a last digit that OpenCV does not compute the same each time.
+            squared = np.rint(np.square(np.asarray(distance, dtype=np.float32)))
             for i, sigma in enumerate(self.sigmas):
                 np.exp(squared * np.float32(-0.5 / sigma**2), out=hints[3 * k + i])
         return hints

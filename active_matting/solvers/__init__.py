@@ -20,6 +20,9 @@ SOLVERS = Registry(
         "segment-dilate-matte": "active_matting.solvers.segment_dilate_matte:SegmentDilateMatte",
         "shared-torch": "active_matting.solvers.batched.shared:SharedTorch",
         "closed-form-torch": "active_matting.solvers.batched.closed_form:ClosedFormTorch",
+        "fba": "active_matting.solvers.network.solver:FBASolver",
+        "imatting": "active_matting.solvers.network.solver:IMattingSolver",
+        "interactive-segmentation": "active_matting.solvers.network.solver:InteractiveSegmentationSolver",
     },
 )
 

@@ -1,0 +1,1 @@
+"""Networks as solvers: see `active_matting.solvers.network.solver`."""
