@@ -26,6 +26,8 @@ class Network(nn.Module):
 
     stride: int = 8
     hint_maps: HintMaps
+    guess: str | None = None
+    """The solver whose matte for the same labels is `previous`, for a network that corrects another's work."""
 
     def forward(self, image: Tensor, marks: Tensor, hints: Tensor, previous: Tensor) -> Prediction:
         """See the class."""

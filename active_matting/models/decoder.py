@@ -74,10 +74,15 @@ class Decoder(nn.Module):
         return torch.as_tensor(self.conv_up4(torch.cat([x, full], dim=1)))
 
 
-def start_alpha_at_half(decoder: Decoder) -> None:
-    """Let an untrained network begin at alpha 0.5: where a clipped alpha starts at 0, no gradient would move it."""
+def start_alpha_at(decoder: Decoder, value: float) -> None:
+    """Let an untrained network's first output be `value` everywhere, or near it for one above 0.
+
+    0.5 for an alpha: where it starts clipped no gradient would move it. 0 exactly for what is added to another alpha.
+    """
     last = decoder.conv_up4[-1]
     assert isinstance(last, nn.Conv2d)
     assert last.bias is not None
     with torch.no_grad():
-        last.bias[0] = 0.5
+        last.bias[0] = value
+        if value == 0:
+            last.weight[0] = 0

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from active_matting.models.base import Network, Prediction
-from active_matting.models.decoder import Decoder, start_alpha_at_half
+from active_matting.models.decoder import Decoder, start_alpha_at
 from active_matting.models.hints import HintMaps
 from active_matting.models.layers import normalise
 from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
@@ -19,7 +19,9 @@ class FBA(Network):
     images and the masks. Seven outputs: alpha clipped to [0, 1], the colours by a sigmoid. They are not fused, see
     `active_matting.models.fusion`. width, depths: 64 and 3, 4, 6, 3 as published, less for smaller networks of the same
     topology; head: channels at full resolution. sigmas: of the hints, pixels, as in the released code.
-    encoder_sees_marks: whether the two masks are among the encoder's inputs. Raises `InvalidArgumentError`.
+    encoder_sees_marks: whether the two masks are among the encoder's inputs. guess: a solver's name, whose matte is one
+    more channel at both ends, and the alpha to which the network's is added (ours; None as published). Raises
+    `InvalidArgumentError`.
     """
 
     def __init__(
@@ -29,18 +31,23 @@ class FBA(Network):
         head: Sequence[int] = (32, 16),
         sigmas: tuple[float, float, float] = (6.4, 25.6, 51.2),
         encoder_sees_marks: bool = True,
+        guess: str | None = None,
     ) -> None:
         super().__init__()
         self.hint_maps = HintMaps(sigmas)
+        self.guess = guess
         self.encoder_sees_marks = encoder_sees_marks
-        self.encoder = DilatedResNet(11 if encoder_sees_marks else 9, width, depths)
-        self.decoder = Decoder(self.encoder.outputs, EXPANSION * width, width, 3 + 3 + 2, 7, width, head)
-        start_alpha_at_half(self.decoder)
+        more = 0 if guess is None else 1
+        self.encoder = DilatedResNet((11 if encoder_sees_marks else 9) + more, width, depths)
+        self.decoder = Decoder(self.encoder.outputs, EXPANSION * width, width, 3 + 3 + 2 + more, 7, width, head)
+        start_alpha_at(self.decoder, 0.5 if guess is None else 0.0)
 
     def forward(self, image: Tensor, marks: Tensor, hints: Tensor, previous: Tensor) -> Prediction:
-        """See `Network`; `previous` is not looked at."""
+        """See `Network`; `previous` is looked at where it is a guess."""
         normal = normalise(image)
+        guess = [] if self.guess is None else [previous]
         seen = [normal, hints, marks] if self.encoder_sees_marks else [normal, hints]
-        stem, early, deep = self.encoder(torch.cat(seen, dim=1))
-        output = self.decoder(deep, early, stem, torch.cat([normal, image, marks], dim=1))
-        return Prediction(output[:, :1].clamp(0, 1), output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())
+        stem, early, deep = self.encoder(torch.cat(seen + guess, dim=1))
+        output = self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1))
+        alpha = output[:, :1] if self.guess is None else output[:, :1] + previous
+        return Prediction(alpha.clamp(0, 1), output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())

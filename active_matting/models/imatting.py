@@ -14,6 +14,10 @@ def make_imatting(
     depths: Sequence[int] = RESNET50,
     head: Sequence[int] = (32, 16),
     sigmas: tuple[float, float, float] = SIGMAS,
+    guess: str | None = None,
 ) -> FBA:
-    """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1)."""
-    return FBA(width, depths, head, sigmas, encoder_sees_marks=False)
+    """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1).
+
+    guess: see `FBA`; with one it sees a tenth channel.
+    """
+    return FBA(width, depths, head, sigmas, encoder_sees_marks=False, guess=guess)

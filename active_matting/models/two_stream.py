@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from active_matting.models.base import Network, Prediction
-from active_matting.models.decoder import Decoder, start_alpha_at_half
+from active_matting.models.decoder import Decoder, start_alpha_at
 from active_matting.models.guided_filter import guided_filter
 from active_matting.models.hints import SEGMENTATION_SIDE, HintMaps
 from active_matting.models.layers import normalise
@@ -65,7 +65,7 @@ class TwoStream(Network):
         self.interaction = InteractionStream(7, width)
         deep, early, stem = self.encoder.outputs + 4 * width, (EXPANSION + 4) * width, 2 * width
         self.decoder = Decoder(deep, early, stem, 3 + 6, 1, width, head)
-        start_alpha_at_half(self.decoder)
+        start_alpha_at(self.decoder, 0.5)
         self.guide = nn.Sequential(nn.Conv2d(5, width, 1), nn.ReLU(), nn.Conv2d(width, 1, 1)) if has_filter else None
 
     def forward(self, image: Tensor, marks: Tensor, hints: Tensor, previous: Tensor) -> Prediction:

@@ -41,7 +41,9 @@ def find_weights(weights: Path | str | None, name: str) -> Path:
         )
     path = Path(weights).expanduser().absolute()
     if not path.exists():
-        raise FileError(f"there are no weights at {path}; give a folder, a checkpoint file, or a shipped name ({shipped})")
+        raise FileError(
+            f"there are no weights at {path}; give a folder, a checkpoint file, or a shipped name ({shipped})"
+        )
     return path
 
 

@@ -17,7 +17,9 @@ KEPT = 4
 """So many networks stay loaded."""
 
 _PROBE = 64  # side in pixels of the picture on which memory is estimated
-_SHARES = 4  # peak memory is at most so many times the largest layer's input and output; see benchmarks/network_speed.py
+_SHARES = (
+    4  # peak memory is at most so many times the largest layer's input and output; see benchmarks/network_speed.py
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from active_matting.errors import ConvergenceError
 from active_matting.models.base import Prediction
 from active_matting.models.fusion import fuse
 from active_matting.segmenters.base import scaled_shape
-from active_matting.solvers.base import Matte
+from active_matting.solvers import make_solver
+from active_matting.solvers.base import Matte, PreparedSolver
 from active_matting.solvers.network.components import keep_told_components
 from active_matting.solvers.network.loading import LoadedNetwork, load_for_solving
 from active_matting.solvers.network.tiles import check_fits, run_in_tiles
@@ -36,6 +37,8 @@ class PreparedNetwork:
     loaded: LoadedNetwork
     canvases: tuple[Canvas, ...]
     """The image at each scale at which the network looks."""
+    guesser: PreparedSolver | None = None
+    """What makes the matte that the network corrects, where it does so."""
 
     @classmethod
     def of(cls, solver: "NetworkSolver", image: Image) -> "PreparedNetwork":
@@ -47,7 +50,9 @@ class PreparedNetwork:
         shapes = [scaled_shape(shape, max(1, round(scale * max(shape)))) for scale in scales]
         largest = (max(image.shape[0], *(h for h, _ in shapes)), max(image.shape[1], *(w for _, w in shapes)))
         check_fits(largest, solver.tile, loaded.bytes_per_pixel, solver.memory)
-        return cls(solver, image, loaded, tuple(Canvas.of(image, each, loaded) for each in shapes))
+        guess = loaded.network.guess
+        guesser = None if guess is None else make_solver(guess).prepare(image)
+        return cls(solver, image, loaded, tuple(Canvas.of(image, each, loaded) for each in shapes), guesser)
 
     def __reduce__(self) -> object:
         return PreparedNetwork.of, (self.solver, self.image)  # the network is its process's own
@@ -74,7 +79,7 @@ class PreparedNetwork:
         if is_told.all():
             return Matte(is_foreground.astype(np.float32), self.image.copy(), self.image.copy())
         with torch.inference_mode(), _threads():
-            prediction = self._predict(label_map, self._alpha_before(previous))
+            prediction = self._predict(label_map, self._alpha_before(label_map, previous))
             alpha, *colours = (None if part is None else _picture(part) for part in prediction)
         assert alpha is not None
         if not np.isfinite(alpha).all():
@@ -115,8 +120,10 @@ class PreparedNetwork:
         image = torch.from_numpy(self.image).permute(2, 0, 1)[None].to(self.loaded.device)
         return fuse(prediction, image) if self.solver.fuses else prediction
 
-    def _alpha_before(self, previous: Matte | None) -> Alpha | None:
-        """What the network is told of an earlier matte: nothing, of one from before the first answer."""
+    def _alpha_before(self, label_map: LabelMap, previous: Matte | None) -> Alpha | None:
+        """What the network is told of another matte: its guess; or the earlier one, unless of before the first answer."""
+        if self.guesser is not None:
+            return self.guesser.solve(label_map).alpha
         if previous is None or not self.solver.remembers:
             return None
         alpha = check_alpha(previous.alpha, self.shape, "previous.alpha")

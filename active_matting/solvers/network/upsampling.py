@@ -56,5 +56,7 @@ def _means(planes: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
     options = {"ksize": side, "normalize": False, "borderType": cv2.BORDER_CONSTANT}
     channels = planes.reshape(*planes.shape[:2], -1)
     counts = cv2.boxFilter(np.ones(planes.shape[:2]), -1, **options)
-    sums = np.dstack([cv2.boxFilter(np.ascontiguousarray(channels[..., i]), -1, **options) for i in range(channels.shape[2])])
+    sums = np.dstack(
+        [cv2.boxFilter(np.ascontiguousarray(channels[..., i]), -1, **options) for i in range(channels.shape[2])]
+    )
     return np.asarray((sums / counts[..., None]).reshape(planes.shape), dtype=np.float64)

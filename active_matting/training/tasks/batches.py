@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from active_matting.models.base import Network, Prediction
 from active_matting.models.hints import marks_of
+from active_matting.solvers import PreparedSolver, make_solver
+from active_matting.solvers.together import solve_together
 from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Alpha, LabelMap
 
@@ -40,12 +42,15 @@ class Batch:
     def __init__(self, network: nn.Module, lessons: Sequence[Lesson]) -> None:
         self.network = cast(Network, network)
         self._like = next(network.parameters())
+        self._lessons, self._guessers = lessons, list[PreparedSolver]()
         self.image, self.alpha, self.foreground, self.background = (
             as_tensor(planes, self._like) for planes in zip(*lessons, strict=True)
         )
 
     def predict(self, label_maps: Sequence[LabelMap], previous: Tensor) -> Prediction:
-        """What the network answers; previous: `(N, 1, H, W)`."""
+        """What the network answers; previous: `(N, 1, H, W)`, for which its guess is put where it has one."""
+        if self.network.guess is not None:
+            previous = as_tensor(self._guesses(label_maps), self._like)
         marks = [marks_of(label_map) for label_map in label_maps]
         hints = [self.network.hint_maps(mark) for mark in marks]
         planes = (torch.from_numpy(np.stack(each)).to(self._like) for each in (marks, hints))
@@ -53,6 +58,18 @@ class Batch:
         if foreground is None or background is None:
             return Prediction(alpha.float())
         return Prediction(alpha.float(), foreground.float(), background.float())
+
+    def _guesses(self, label_maps: Sequence[LabelMap]) -> list[Alpha]:
+        """What the solver that the network corrects answers."""
+        if not self._guessers:
+            assert self.network.guess is not None
+            solver = make_solver(self.network.guess)
+            self._guessers = [solver.prepare(lesson.image) for lesson in self._lessons]
+        found = solve_together(self._guessers, [label_map[None] for label_map in label_maps])
+        for alphas in found:
+            if isinstance(alphas, Exception):
+                raise alphas
+        return [cast(Alpha, alphas)[0] for alphas in found]
 
 
 def alphas_of(plane: Tensor) -> list[Alpha]:
