@@ -16,5 +16,4 @@ def largest_error(alpha: Alpha, truth: Alpha, tolerance: float = 0.0) -> Mistake
     """
     is_missed = (truth == 1) & (alpha < 1 - tolerance)
     is_spurious = (truth == 0) & (alpha > tolerance)
-    squared = np.square(alpha - truth, dtype=np.float64)
-    return heaviest_mistake(is_missed, is_spurious, squared)
+    return heaviest_mistake(is_missed, is_spurious, weights=np.square(alpha - truth))

@@ -9,7 +9,9 @@ above 95 and 99 %. On data with alphas, mattes: SAD, MSE, GRAD, CONN and RMSE af
 The robots are those of Forte's thesis: 'largest-region' (chapter 3) corrects the largest connected region of wrong
 pixels and is for selections; 'largest-error' (chapter 5) the one with the largest sum of squared errors among pixels of
 pure foreground or background, for mattes. Both see a matte of zeros before the first click. After it there is one class
-only: solvers that need both then give 0.5 for all that is unknown, which counts as foreground.
+only: solvers that need both then give 0.5 for all that is unknown, which counts as foreground. To 'largest-error' it is
+half wrong on either side, so that such a solver is never told the background where the object is larger than any
+connected part of that; --robot largest-region has no such trouble, on mattes too.
 
 Prints means over images with 95 % bootstrap intervals, and writes clicks.csv (a row per image and click) and clicks.png
 to --output; an image's result is kept in its folder `finished` as soon as it is there, so that the same command goes on
