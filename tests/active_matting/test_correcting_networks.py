@@ -1,0 +1,102 @@
+"""Networks that see another solver's matte and correct it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from active_matting.data.rendered import Rendered
+from active_matting.models import make_network
+from active_matting.models.fba import FBA
+from active_matting.models.weights import write_network
+from active_matting.solvers import make_solver
+from active_matting.training.lessons import Lesson
+from active_matting.training.recipe import Recipe
+from active_matting.training.tasks.batches import Batch
+from active_matting.training.train_network import make_network as make_network_of
+from active_matting.training.train_network import with_new_inputs
+from active_matting.types import Image, LabelMap
+
+SMALL = {"width": 8, "depths": [1, 1, 1, 1], "head": [8, 8]}
+GUESS = "random-walk"
+
+
+def picture() -> tuple[Image, LabelMap]:
+    sample = Rendered("train", count=1, size=64)[0]
+    label_map = np.zeros((64, 64), np.int8)
+    label_map[sample.alpha >= 1] = 1
+    label_map[sample.alpha <= 0] = -1
+    label_map[:, 20:50] = 0
+    return sample.image, label_map
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    arguments = SMALL | {"guess": GUESS}
+    write_network(tmp_path / "net", make_network("imatting", **arguments), "imatting", arguments)
+    return tmp_path / "net"
+
+
+def test_an_untrained_one_answers_what_it_would_correct(untrained: Path) -> None:
+    image, label_map = picture()
+    found = make_solver("imatting", weights=str(untrained), fusion=False).prepare(image).solve(label_map).alpha
+    assert np.abs(found - make_solver(GUESS).prepare(image).solve(label_map).alpha).max() < 1e-6
+    assert 0.05 < found.mean() < 0.95
+
+
+def test_training_shows_the_network_the_same_guess_as_solving() -> None:
+    image, label_map = picture()
+    torch.manual_seed(0)
+    network = make_network("imatting", **SMALL, guess=GUESS)
+    batch = Batch(network, [Lesson(image, np.zeros((64, 64), np.float32), image, image)] * 2)
+    maps = [label_map, -label_map]
+    alphas = batch.predict(maps, torch.zeros(2, 1, 64, 64)).alpha.detach().numpy()[:, 0]
+    for alpha, labels in zip(alphas, maps, strict=True):
+        assert np.abs(alpha - make_solver(GUESS).prepare(image).solve(labels).alpha).max() < 1e-6
+
+
+def test_a_trained_one_moves_away_from_its_guess(untrained: Path, tmp_path: Path) -> None:
+    image, label_map = picture()
+    network = make_network("imatting", **SMALL, guess=GUESS)
+    assert isinstance(network, FBA)
+    with torch.no_grad():
+        network.decoder.conv_up4[-1].bias[0] = 0.25  # type: ignore[index,union-attr]
+    write_network(tmp_path / "moved", network, "imatting", SMALL | {"guess": GUESS})
+    before, after = (
+        make_solver("imatting", weights=str(path), fusion=False).prepare(image).solve(label_map).alpha
+        for path in (untrained, tmp_path / "moved")
+    )
+    is_free = (label_map == 0) & (before < 0.74)
+    np.testing.assert_allclose(after[is_free], before[is_free] + 0.25, atol=1e-5)
+    assert (after[label_map == -1] == 0).all()
+
+
+def test_weights_of_a_network_without_guesses_are_a_beginning(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain = make_network("imatting", **SMALL)
+    write_network(tmp_path / "plain", plain, "imatting", SMALL)
+    recipe = Recipe.from_table(
+        {
+            "network": {"name": "imatting", **SMALL, "guess": GUESS},
+            "tasks": {"one": {"kind": "trimaps"}},
+            "schedule": {"turns": [["one", 1]], "epochs": 1},
+        }
+    )
+    network = make_network_of(recipe, 0, tmp_path / "plain" / "weights.safetensors")
+    image, marks, hints, guess = (torch.rand(1, channels, 32, 32) for channels in (3, 2, 6, 1))
+    with torch.no_grad():
+        old, new = plain(image, marks, hints, guess), network(image, marks, hints, guess)
+    assert torch.allclose(new.alpha, guess)
+    assert old.foreground is not None
+    # kernels are standardised over one more channel, so that features differ a little in scale, which groups undo
+    assert (new.foreground - old.foreground).abs().mean() < 0.05
+
+
+def test_new_inputs_begin_at_zero_and_others_are_kept() -> None:
+    old, like = torch.rand(4, 3, 3, 3), torch.rand(4, 5, 3, 3)
+    fitted = with_new_inputs({"weight": old, "bias": torch.ones(4)}, {"weight": like, "bias": torch.ones(4)})
+    assert torch.equal(fitted["weight"][:, :3], old)
+    assert (fitted["weight"][:, 3:] == 0).all()
+    assert torch.equal(fitted["bias"], torch.ones(4))
