@@ -1,11 +1,13 @@
 """Batches in the order of the schedule, loaded ahead by other processes or, without any, when they are due."""
 
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from active_matting.errors import ActiveMattingError
@@ -57,7 +59,16 @@ def _start(tasks: Mapping[str, Task]) -> None:
     global _tasks
     _tasks = tasks
     one_thread()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the trainer ends its workers
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed would wait for its next batch for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _load(task: str, index: int) -> Any:

@@ -2,11 +2,14 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -148,6 +151,36 @@ def test_weights_in_channels_last_order_go_on_to_the_same_bit(tmp_path: Path) ->
             fit(settings, convolutions(), {key: Pictures(seed=1) for key in both}, tmp_path / name, resume=True)
     assert_same_end(tmp_path / "whole", tmp_path / "parts")
     assert state(tmp_path / "whole")[0]["average.1.num_batches_tracked"] == 9
+
+
+ONE_WORKER = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from toys import Line
+from active_matting.training.loading import lessons
+from active_matting.training.schedule import Schedule
+
+if __name__ == "__main__":
+    course = lessons({"one": Line()}, Schedule(turns=(("one", 9),), epochs=1), 0, workers=1)
+    next(course)
+    print("loading", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_processes_that_load_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(ONE_WORKER)
+    arguments = [sys.executable, str(tmp_path / "script.py"), str(Path(__file__).parent)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=30)
+    for child in alive:
+        child.kill()
+    assert not alive
 
 
 class Doomed(Line):
