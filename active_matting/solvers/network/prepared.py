@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class PreparedNetwork:
         check_fits(largest, solver.tile, loaded.bytes_per_pixel, solver.memory)
         return cls(solver, image, loaded, tuple(Canvas.of(image, each, loaded) for each in shapes))
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return PreparedNetwork.of, (self.solver, self.image)  # the network is its process's own
 
     @property
