@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 import active_matting.compiled  # noqa: F401  (before pymatting's kernels, so that they can be kept)
 from active_matting.solvers.base import Matte
-from active_matting.types import Alpha, Image, check_alpha, check_image
+from active_matting.types import Image, check_alpha, check_image
 
 
 def estimate_colours(image: Image, matte: Matte) -> Matte:
@@ -31,11 +31,13 @@ def estimate_colours(image: Image, matte: Matte) -> Matte:
     return replace(matte, foreground=foreground, background=background)
 
 
-def cut_out(image: Image, alpha: Alpha) -> NDArray[np.float32]:
+def cut_out(image: Image, matte: Matte) -> NDArray[np.float32]:
     """The object, to be put over anything: RGBA, float32 `(H, W, 4)` in [0, 1], colours not multiplied by alpha.
 
-    image: float32 `(H, W, 3)`, alpha: `(H, W)`. Raises `InvalidArrayError`.
+    The colours are the foreground's: the solver's own where it knows them, else of `estimate_colours`. The image's, in
+    which the background shines through, would leave a halo. image: float32 `(H, W, 3)`. Raises `InvalidArrayError`.
     """
-    matte = estimate_colours(image, Matte(alpha))
+    if matte.foreground is None:
+        matte = estimate_colours(image, matte)
     assert matte.foreground is not None
     return np.dstack([matte.foreground, matte.alpha])

@@ -23,6 +23,7 @@ from active_matting.labels import (
 from active_matting.observations import Observation, image_planes, observe
 from active_matting.regions import Region, action_to_region, check_side, region_to_action
 from active_matting.solvers.base import Matte, Solver
+from active_matting.solvers.together import remembers, solve_next
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
 FORMAT = 1
@@ -124,13 +125,10 @@ class QuerySession:
         """The solver's answer to all that was said; not to be written to."""
         moment = self._moments[self._now]
         if moment.matte is None:
-            before = self._moments[self._now - 1] if self._now else None
-            if before is not None and before.matte and np.array_equal(before.label_map, moment.label_map):
-                matte = before.matte
-            else:
-                matte = self.prepared.solve(moment.label_map, previous=before.matte if before else None)
-            moment = replace(moment, matte=matte)
-            self._moments[self._now] = moment
+            # A solver that remembers needs every matte before this one, looked at or not.
+            for number in range(self._now + 1) if remembers(self.prepared) else [self._now]:
+                self._solve(number)
+            moment = self._moments[self._now]
         assert moment.matte is not None
         return moment.matte
 
@@ -143,7 +141,7 @@ class QuerySession:
         """The object in its own colours: RGBA, float32 `(H, W, 4)` in [0, 1]; see `active_matting.colours.cut_out`."""
         from active_matting.colours import cut_out  # loads pymatting
 
-        return cut_out(self.image, self.alpha)
+        return cut_out(self.image, self.matte)
 
     def observation(self) -> Observation:
         """What an agent sees now; see `active_matting.observations.observe`."""
@@ -177,7 +175,11 @@ class QuerySession:
     def preview(self, interactions: Sequence[Interaction]) -> NDArray[np.float32]:
         """The alphas, float32 `(N, H, W)`, that each of N interactions would lead to, were it the next one."""
         label_maps = [record(self.label_map, interaction, self.protocol) for interaction in interactions]
-        return self.prepared.solve_many(np.stack(label_maps))
+        return self.solve_next(np.stack(label_maps))
+
+    def solve_next(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
+        """The alphas, float32 `(N, H, W)`, of label maps `(N, H, W)`, each of which could be the next one."""
+        return solve_next(self.prepared, label_maps, self.matte if remembers(self.prepared) else None)
 
     def answer(self, region: Region, label: Label, alpha: Alpha | None = None) -> None:
         """Say that all of `region` is `label`. `alpha`: the matte of this answer where `preview` has told it."""
@@ -244,6 +246,18 @@ class QuerySession:
         said = _Moment((*moment.interactions, interaction), label_map, self._next_agent_state, self._was_asked, matte)
         self._moments = [*self._moments[: self._now + 1], said]
         self._go_to(self._now + 1)
+
+    def _solve(self, number: int) -> None:
+        """Make sure that a moment has its matte; the ones before it need theirs only where the solver remembers."""
+        moment = self._moments[number]
+        if moment.matte is not None:
+            return
+        before = self._moments[number - 1] if number else None
+        if before is not None and before.matte and np.array_equal(before.label_map, moment.label_map):
+            matte = before.matte
+        else:
+            matte = self.prepared.solve(moment.label_map, previous=before.matte if before else None)
+        self._moments[number] = replace(moment, matte=matte)
 
     def _go_to(self, number: int) -> None:
         self._now = number

@@ -70,7 +70,7 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         try:
             alphas = np.empty(label_maps.shape, dtype=np.float32)  # nothing was told: nothing is to be solved
             if len(label_maps):
-                alphas = self.session.prepared.solve_many(label_maps)
+                alphas = self.session.solve_next(label_maps)
         except Exception as error:  # whatever a solver raises is told with image and query
             outcome = self._loop.fail(error)
         else:

@@ -152,8 +152,9 @@ class BatchEnv(VectorEnv[Observation, Any, Any]):
         to_solve = [number for number in numbers if len(label_maps[number])]
         solved: dict[int, Any] = {}
         if to_solve:
-            prepared = [self._loops[number].session.prepared for number in to_solve]
-            alphas = solve_together(prepared, [label_maps[number] for number in to_solve])
+            sessions = [self._loops[number].session for number in to_solve]
+            prepared, previous = [each.prepared for each in sessions], [each.matte for each in sessions]
+            alphas = solve_together(prepared, [label_maps[number] for number in to_solve], previous)
             solved = dict(zip(to_solve, alphas, strict=True))
         outcomes = {}
         for number in numbers:

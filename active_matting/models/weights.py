@@ -1,9 +1,8 @@
 """Networks and their weights in a folder: `config.json`, which says what the network is, and `weights.safetensors`."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -12,6 +11,7 @@ from active_matting.errors import ActiveMattingError, FileError
 from active_matting.files import read_json, write_json, written_whole
 from active_matting.models import make_network
 from active_matting.models.base import Network
+from active_matting.models.checkpoints import load_published
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).parent / "weights"
@@ -51,13 +51,11 @@ def load_network(weights: Path | str | None, name: str) -> Network:
     """The network called `name` of `NETWORKS` with its weights, on the CPU.
 
     weights: see `find_weights`; a file is read as a checkpoint of the networks' authors, see
-    `active_matting.models.checkpoints`. Raises `FileError` where they are missing, damaged, or another network's.
+    `load_published`. Raises `FileError` where they are missing, damaged, or another network's, and `UnknownNameError`
+    for a file of a network whose authors published none.
     """
     path = find_weights(weights, name)
-    if path.is_dir():
-        return read_network(path, name)
-    load_published = import_module("active_matting.models.checkpoints").load_published
-    return cast(Network, load_published(path, name, "cpu"))
+    return read_network(path, name) if path.is_dir() else load_published(path, name)
 
 
 def read_network(folder: Path | str, name: str | None = None) -> Network:

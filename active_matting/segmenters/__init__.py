@@ -14,6 +14,7 @@ SEGMENTERS = Registry(
     table={
         "cues": "active_matting.segmenters.cues:Cues",
         "grabcut": "active_matting.segmenters.grabcut:GrabCut",
+        "network": "active_matting.segmenters.network:NetworkSegmenter",
     },
 )
 

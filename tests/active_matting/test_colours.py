@@ -76,10 +76,33 @@ def test_a_session_cuts_the_object_out(tmp_path: Path) -> None:
     assert rgba.shape == (40, 40, 4)
     assert rgba.dtype == np.float32
     np.testing.assert_array_equal(rgba[..., 3], session.alpha)
-    np.testing.assert_array_equal(rgba, cut_out(image, session.alpha))
+    np.testing.assert_array_equal(rgba, cut_out(image, session.matte))
 
     write_picture(tmp_path / "object.png", to_bytes(rgba))
     colours, alpha = read_cutout(tmp_path / "object.png")
     np.testing.assert_allclose(np.dstack([colours, alpha]), rgba, atol=0.5 / 255 + 1e-6)
     with pytest.raises(FileError, match="RGBA"):
         write_picture(tmp_path / "object.jpg", to_bytes(rgba))
+
+
+def test_the_solvers_own_colours_are_cut_out() -> None:
+    image, alpha = made_up_image()
+    own = np.full_like(image, 0.25)
+    np.testing.assert_array_equal(cut_out(image, Matte(alpha, foreground=own)), np.dstack([own, alpha]))
+
+
+def test_an_object_cut_out_and_put_over_something_else_has_no_halo(tmp_path: Path) -> None:
+    shape = (80, 100)
+    image, alpha = made_up_image(shape)
+    foreground, other = true_colours(shape)[0], np.array([0.95, 0.95, 0.9])  # over the image's: a cool, dark slope
+    opacity = alpha[..., None]
+    truth = opacity * foreground + (1 - opacity) * other
+    write_picture(tmp_path / "cutout.png", to_bytes(cut_out(image, Matte(alpha))))
+    colours, read = read_cutout(tmp_path / "cutout.png")
+    is_edge = (alpha > 0) & (alpha < 1)
+
+    def error(of: np.ndarray) -> float:
+        composite = read[..., None] * of + (1 - read[..., None]) * other
+        return float(np.sqrt(np.mean((composite - truth)[is_edge] ** 2)))
+
+    assert error(colours) < 0.25 * error(image)

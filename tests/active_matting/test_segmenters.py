@@ -13,6 +13,7 @@ import scipy.sparse
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up_networks import tiny_arguments
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.ndimage import convolve1d, map_coordinates  # type: ignore[attr-defined]
@@ -37,6 +38,11 @@ from active_matting.solvers.base import Matte
 from active_matting.solvers.segment_then_matte import held_to
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
+
+
+def segmenter_of(name: str) -> Any:
+    """The segmenter, asking a tiny network where it asks any."""
+    return make_segmenter(name, **({"solver_kwargs": tiny_arguments("imatting")} if name == "network" else {}))
 
 
 def random_costs(shape: tuple[int, int], seed: int) -> StepCosts:
@@ -259,7 +265,7 @@ def two_labels(shape: tuple[int, int]) -> LabelMap:
 @pytest.mark.parametrize("shape", [(1, 2), (2, 1), (1, 30), (30, 1), (3, 3), (24, 29), (230, 120)])
 def test_segmenters_segment_images_of_any_size(name: str, shape: tuple[int, int]) -> None:
     for image in (made_up_image(shape)[0], np.full((*shape, 3), 0.5, dtype=np.float32)):
-        probability = make_segmenter(name).prepare(image).segment(two_labels(shape))
+        probability = segmenter_of(name).prepare(image).segment(two_labels(shape))
         assert probability.shape == shape
         assert probability.dtype == np.float32
         assert probability.min() >= 0
@@ -270,19 +276,19 @@ def test_segmenters_segment_images_of_any_size(name: str, shape: tuple[int, int]
 def test_classes_told_pixel_beside_pixel_are_both_seen(name: str) -> None:
     label_map = np.zeros((420, 420), dtype=np.int8)
     label_map[200, 200], label_map[201, 201] = Label.FOREGROUND, Label.BACKGROUND
-    probability = make_segmenter(name).prepare(made_up_image((420, 420))[0]).segment(label_map)
+    probability = segmenter_of(name).prepare(made_up_image((420, 420))[0]).segment(label_map)
     assert np.isfinite(probability).all()
 
 
 @pytest.mark.parametrize("name", SEGMENTERS.names())
 def test_segmenting_is_deterministic_and_finds_the_object(name: str) -> None:
     image, truth = made_up_image((90, 110))
-    label_map, prepared = made_up_labels((90, 110)), make_segmenter(name).prepare(image)
+    label_map, prepared = made_up_labels((90, 110)), segmenter_of(name).prepare(image)
     first = prepared.segment(label_map)
     prepared.segment(np.where(label_map == Label.TRANSITION, label_map, -label_map))
     np.testing.assert_array_equal(prepared.segment(label_map), first)
-    np.testing.assert_array_equal(make_segmenter(name).prepare(image).segment(label_map), first)
-    assert ((first > 0.5) == (truth > 0.1)).mean() > 0.8
+    np.testing.assert_array_equal(segmenter_of(name).prepare(image).segment(label_map), first)
+    assert name == "network" or ((first > 0.5) == (truth > 0.1)).mean() > 0.8  # whose weights are random here
 
 
 @pytest.mark.parametrize("index", [0, 3, 5, 7])

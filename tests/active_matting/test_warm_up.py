@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from made_up_networks import NETWORK_SOLVERS, tiny_arguments
 
 import active_matting
 from active_matting.errors import ConvergenceError
@@ -56,7 +57,7 @@ print(json.dumps({"warm": sum(map(len, before.values())), "new": new, "compiled"
 LIMITED = {"lkm": {"max_iterations": 3}, "knn": {"max_iterations": 3}, "information-flow": {"max_iterations": 3}}
 """What keeps large images short: compiling is asked for, not solving."""
 
-COMPILED = [name for name in SOLVERS.table if not name.endswith("-torch")]
+COMPILED = [name for name in SOLVERS.table if not name.endswith("-torch") and name not in NETWORK_SOLVERS]
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -94,6 +95,7 @@ print("whole")
         {"solver": "lkm"},
         {"solver": "segment-then-matte"},
         {"solver": "segment-then-matte", "solver_kwargs": {"solver": "lkm"}},
+        {"solver": "imatting", "solver_kwargs": tiny_arguments("imatting")},
     ],
 )
 def test_a_process_that_has_made_an_environment_may_be_forked(solver: dict[str, Any]) -> None:

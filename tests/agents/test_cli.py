@@ -84,6 +84,10 @@ def test_solve_cuts_the_object_out(photo: Path, capsys: Run) -> None:
     np.testing.assert_array_equal(alpha, written)
     is_told = read_trimap(photo / "trimap.png") == 1
     np.testing.assert_allclose(colours[is_told], image[is_told], atol=1e-6)
+    rgba = photo / "cutout.png"
+    assert main([*arguments, "--rgba", "--output", str(rgba)]) == 0
+    assert capsys.readouterr().out == f"cutout: {rgba}\n"
+    assert rgba.read_bytes() == cutout.read_bytes()
     assert main([*arguments, "--output", str(out), "--cutout", str(photo / "object.jpg")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 

@@ -41,9 +41,8 @@ class LoadedNetwork:
         return self.network.hint_maps(marks)
 
     def predict(self, planes: Tensor) -> Tensor:
-        """Image, marks, hints and previous alpha, `(1, 12, H, W)` → alpha, and colours if known, `(1, 1 or 7, H, W)`."""
-        planes = planes.contiguous(memory_format=torch.channels_last)
-        prediction = self.network(*planes.split((3, 2, 6, 1), dim=1))
+        """Image, marks, hints and previous alpha, `(1, 12, H, W)` → alpha, and colours if known, `(1, 1 or 7, H, W)`"""
+        prediction = self.network(*torch.split(planes.contiguous(), [3, 2, 6, 1], dim=1))
         return torch.cat([part for part in prediction if part is not None], dim=1)
 
 
@@ -67,7 +66,7 @@ def resolve_device(name: str) -> torch.device:
 def _loaded(path: Path, stamp: Any, name: str, device: torch.device) -> LoadedNetwork:
     network = load_network(path, name).eval().requires_grad_(False)
     standardise_ahead(network)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device)
     return LoadedNetwork(network, device, bytes_per_pixel(network, device))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class PreparedNetwork:
         guesser = None if guess is None else make_solver(guess).prepare(image)
         return cls(solver, image, loaded, tuple(Canvas.of(image, each, loaded) for each in shapes), guesser)
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return PreparedNetwork.of, (self.solver, self.image)  # the network is its process's own
 
     @property

@@ -38,8 +38,8 @@ class NetworkSolver:
     """How many predictions are averaged: 1; 2, the mirrored image too; 8, mirrored and in quarter turns; 24, these at
     three scales, 0.75, 1 and 1.25. Each costs a run of the network."""
     tile: int = 1024
-    """The largest side, in pixels, that is run at once. What is larger is run in parts that overlap by a quarter and are
-    blended; far labels then reach a part by their hints alone, so where few pixels are told, `side` does better."""
+    """The largest side, in pixels, that is run at once. What is larger is run in parts that overlap by a quarter and
+    are blended; far labels then reach a part by their hints alone, so where few pixels are told, `side` does better."""
     memory: float = 8.0
     """GiB that solving may take, about; where it would take more `prepare` refuses."""
 
@@ -79,8 +79,8 @@ class NetworkSolver:
 class FBASolver(NetworkSolver):
     """Alpha, foreground and background from a trimap by one network, FBA (thesis, ch. 4).
 
-    It was made for trimaps; of a few labels it makes little. Where alpha is 1 the foreground is the image, where it is 0
-    the background is. The rest, and what is raised, see `active_matting.solvers.network.solver.NetworkSolver`.
+    It was made for trimaps; of a few labels it makes little. Where alpha is 1 the foreground is the image, where it is
+    0 the background is. The rest, and what is raised, see `active_matting.solvers.network.solver.NetworkSolver`.
     """
 
     fusion: bool = True

@@ -41,7 +41,7 @@ def run_in_tiles(predict: Callable[[Tensor], Tensor], planes: Tensor, tile: int,
 
 
 def tile_spans(length: int, tile: int, stride: int) -> list[tuple[int, int]]:
-    """From where to where tiles go along a side of `length` pixels: all of one size, evenly apart, on the stride's grid.
+    """From where to where tiles go along a side of `length` pixels: of one size, evenly apart, on the stride's grid.
 
     >>> tile_spans(160, 64, 8)
     [(0, 64), (32, 96), (64, 128), (96, 160)]

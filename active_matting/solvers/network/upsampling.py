@@ -30,7 +30,7 @@ def joint_upsampling(alpha: Alpha, image: Image, radius: int = 2, epsilon: float
     offsets = mean_alpha - (slopes * mean).sum(axis=2)
     lines = _means(np.dstack([slopes, offsets]), radius).astype(np.float32)
     large = cv2.resize(lines, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip((large[..., :3] * image).sum(axis=2) + large[..., 3], 0, 1).astype(np.float32)
+    return np.asarray(np.clip((large[..., :3] * image).sum(axis=2) + large[..., 3], 0, 1), dtype=np.float32)
 
 
 def upsample_alpha(alpha: Tensor, image: Image, *, guided: bool) -> Tensor:
@@ -52,11 +52,13 @@ def resize_planes(planes: Tensor, shape: tuple[int, int]) -> Tensor:
 
 def _means(planes: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
     """Means over windows, which the image's edge cuts: `(h, w)` or `(h, w, C)`."""
-    side = (2 * radius + 1, 2 * radius + 1)
-    options = {"ksize": side, "normalize": False, "borderType": cv2.BORDER_CONSTANT}
+
+    def sums(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+        side = (2 * radius + 1, 2 * radius + 1)
+        found = cv2.boxFilter(np.ascontiguousarray(plane), -1, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        return np.asarray(found, dtype=np.float64)
+
+    counts = sums(np.ones(planes.shape[:2]))
     channels = planes.reshape(*planes.shape[:2], -1)
-    counts = cv2.boxFilter(np.ones(planes.shape[:2]), -1, **options)
-    sums = np.dstack(
-        [cv2.boxFilter(np.ascontiguousarray(channels[..., i]), -1, **options) for i in range(channels.shape[2])]
-    )
-    return np.asarray((sums / counts[..., None]).reshape(planes.shape), dtype=np.float64)
+    means = [sums(channels[..., i]) / counts for i in range(channels.shape[2])]
+    return np.dstack(means).reshape(planes.shape)
