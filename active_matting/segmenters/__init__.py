@@ -15,6 +15,7 @@ SEGMENTERS = Registry(
         "cues": "active_matting.segmenters.cues:Cues",
         "grabcut": "active_matting.segmenters.grabcut:GrabCut",
         "network": "active_matting.segmenters.network:NetworkSegmenter",
+        "blend": "active_matting.segmenters.blend:Blend",
     },
 )
 

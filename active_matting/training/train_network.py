@@ -39,9 +39,9 @@ def train_network(
 ) -> Outcome:
     """Make the recipe's network and tasks and `fit` them, see there; `config.json` in `folder` says all that was used.
 
-    Data folders of the tasks are relative to `data_root`. `start` are weights to begin with, safetensors
-    that fit the network but for inputs that it sees in addition. Raises `UnknownNameError` and `InvalidArgumentError` for names and options that there are not,
-    and `FileError`.
+    Data folders of the tasks are relative to `data_root`. `start` are weights to begin with, safetensors that fit the
+    network but for inputs that it sees in addition. Raises `UnknownNameError` and `InvalidArgumentError` for names and
+    options that there are not, and `FileError`.
     """
     if seed < 0:
         raise InvalidArgumentError(f"seed must not be negative, got {seed}")

@@ -121,7 +121,7 @@ class PreparedNetwork:
         return fuse(prediction, image) if self.solver.fuses else prediction
 
     def _alpha_before(self, label_map: LabelMap, previous: Matte | None) -> Alpha | None:
-        """What the network is told of another matte: its guess; or the earlier one, unless of before the first answer."""
+        """The other matte the network is told of: its guess; or the earlier one, unless from before any answer."""
         if self.guesser is not None:
             return self.guesser.solve(label_map).alpha
         if previous is None or not self.solver.remembers:
