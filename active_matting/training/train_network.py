@@ -70,7 +70,7 @@ def make_network(recipe: Recipe, seed: int, start: Path | str | None = None) -> 
     """The recipe's network with its first weights, which depend on `seed`, or those of the file `start`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "network"))
-        network = NETWORKS.make(recipe.network.name, **recipe.network.options)
+        network: nn.Module = NETWORKS.make(recipe.network.name, **recipe.network.options)
     if not isinstance(network, nn.Module):
         raise InvalidArgumentError(f"network {recipe.network.name!r} is a {type(network).__name__}, not a torch module")
     if start is not None:

@@ -11,7 +11,7 @@ from active_matting.segmenters import make_segmenter
 from active_matting.segmenters.blend import log_odds
 from active_matting.types import Image, LabelMap
 
-PARTS = ({"name": "grabcut", "iterations": 1}, {"name": "network", "solver": "random-walk"})
+PARTS: tuple[dict[str, Any], ...] = ({"name": "grabcut", "iterations": 1}, {"name": "network", "solver": "random-walk"})
 
 
 def picture() -> tuple[Image, LabelMap]:
@@ -28,7 +28,7 @@ def test_the_blend_is_the_weighted_mean_of_log_odds() -> None:
     odds = 0.0
     for part, weight in zip(PARTS, (0.3, 0.9), strict=True):
         settings: dict[str, Any] = {key: value for key, value in part.items() if key != "name"}
-        p = np.clip(make_segmenter(part["name"], **settings).prepare(image).segment(label_map), 0.01, 0.99)  # type: ignore[arg-type]
+        p = np.clip(make_segmenter(part["name"], **settings).prepare(image).segment(label_map), 0.01, 0.99)
         odds = odds + weight * np.log(p / (1 - p))
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-odds)), atol=1e-5)
     assert found.dtype == np.float32

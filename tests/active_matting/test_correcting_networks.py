@@ -62,7 +62,7 @@ def test_a_trained_one_moves_away_from_its_guess(untrained: Path, tmp_path: Path
     network = make_network("imatting", **SMALL, guess=GUESS)
     assert isinstance(network, FBA)
     with torch.no_grad():
-        network.decoder.conv_up4[-1].bias[0] = 0.25  # type: ignore[index,union-attr]
+        network.decoder.conv_up4.get_parameter("4.bias")[0] = 0.25
     write_network(tmp_path / "moved", network, "imatting", SMALL | {"guess": GUESS})
     before, after = (
         make_solver("imatting", weights=str(path), fusion=False).prepare(image).solve(label_map).alpha
