@@ -5,7 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -24,6 +24,7 @@ from active_matting.labels import Click
 from active_matting.models import make_network
 from active_matting.models.fusion import fuse
 from active_matting.models.hints import marks_of
+from active_matting.models.layers import StandardisedConv2d
 from active_matting.models.weights import find_weights, load_network, read_network, shipped_weights, write_network
 from active_matting.solvers.base import Matte
 from active_matting.solvers.network import loading
@@ -92,7 +93,7 @@ def test_kernels_standardised_ahead_are_the_same_to_the_last_bit() -> None:
         planes = [torch.rand(1, count, 24, 32) for count in (3, 2, 6, 1)]
         before = network(*planes).alpha
         loading.standardise_ahead(network)
-        assert not any(isinstance(layer, loading.StandardisedConv2d) for layer in network.modules())
+        assert not any(isinstance(layer, StandardisedConv2d) for layer in network.modules())
         assert torch.equal(network(*planes).alpha, before)
 
 
@@ -132,7 +133,8 @@ def test_where_everything_is_told_nothing_is_asked(monkeypatch: pytest.MonkeyPat
     labels = np.where(np.indices(shape)[0] < 12, Label.FOREGROUND, Label.BACKGROUND).astype(np.int8)
     matte = prepared.solve(labels)
     np.testing.assert_array_equal(matte.alpha, labels == Label.FOREGROUND)
-    np.testing.assert_array_equal(matte.foreground, prepared.image)  # type: ignore[arg-type]
+    assert matte.foreground is not None
+    np.testing.assert_array_equal(matte.foreground, prepared.image)
 
 
 def test_transitions_tell_the_network_nothing() -> None:
@@ -175,9 +177,7 @@ def test_with_all_turns_the_matte_turns_with_the_image(augmentations: int) -> No
     image, labels = made_up_image(shape)[0], made_up_labels(shape)
     solver = tiny_solver("imatting", augmentations=augmentations)
     alpha = solver.prepare(image).solve(labels).alpha
-    turns = [lambda a: a[:, ::-1]]
-    if augmentations == 8:
-        turns.append(lambda a: np.rot90(a, axes=(0, 1)))
+    turns: list[Callable[[Any], Any]] = [np.fliplr, np.rot90] if augmentations == 8 else [np.fliplr]
     for turn in turns:
         turned = solver.prepare(np.ascontiguousarray(turn(image))).solve(np.ascontiguousarray(turn(labels))).alpha
         np.testing.assert_allclose(turned, turn(alpha), atol=1e-4)
@@ -427,7 +427,7 @@ def _spoil(folder: Path, what: str) -> None:
         ("torn", "cannot read .*weights.safetensors"),
         ("missing", "cannot read .*weights.safetensors"),
         ("wider", "does not fit fba of config.json"),
-        ("unknown", "describes no network: unknown network 'unet'"),
+        ("unknown", "holds the network 'unet', not 'fba'"),
         ("nonsense", "describes no network"),
         ("empty", 'must hold {"network"'),
     ],

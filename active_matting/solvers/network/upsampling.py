@@ -12,7 +12,7 @@ from active_matting.types import Alpha, Image
 Array = NDArray[np.float32]
 
 
-def joint_upsampling(alpha: Alpha, image: Image, radius: int = 2, epsilon: float = 1e-4) -> Alpha:
+def joint_upsampling(alpha: Alpha, image: Image, radius: int = 1, epsilon: float = 1e-4) -> Alpha:
     """A small alpha at the size of its image, by whose colours it is drawn (the fast guided filter, He and Sun 2015).
 
     alpha: float32 `(h, w)`; image: float32 `(H, W, 3)`. At the small size each window of 2 radius + 1 pixels gets the
