@@ -31,6 +31,8 @@ LANES = 16  # runs are multiples of it: no remainder is left for slower code
 _LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
 _GAP = 32  # pixels that need no work but are cheaper to take along than to part a run
 _CHUNK = 16  # rows a thread takes at once
+_SHARES = 4  # so many chunks for each thread, that none waits long for another
+OUTSIDE = 2  # what `known` holds in the margin
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ class Workers:
         work()
         for future in futures:
             future.result()
+
+    def share(self, kernel: Callable[..., None], count: int, *arguments: Any) -> None:
+        """The same in a few chunks for each thread: for items that are as much work as any other."""
+        self.over(kernel, count, *arguments, chunk=max(1, -(-count // (_SHARES * (self._others + 1)))))
 
 
 @njit(cache=True, nogil=True)
