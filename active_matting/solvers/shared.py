@@ -193,7 +193,7 @@ class PreparedShared:
     def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
         workspace = _Workspace.take(self._planes.frame, self._parameters)
         method = partial(_solve, self._parameters, self._planes, workspace, threads)
-        matte = PreparedClassical(self.shape, method).solve(label_map)
+        matte = PreparedClassical(self.shape, method, keeps_labels=True).solve(label_map)
         workspace.give_back()
         return matte
 

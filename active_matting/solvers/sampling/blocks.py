@@ -18,14 +18,15 @@ WORD = 64
 
 
 def cover(frame: Frame, bits: Bits) -> Blocks:
-    """As few blocks as hold all pixels whose bit is set; no two overlap."""
+    """As few blocks as hold all pixels whose bit is set, by rows; no two overlap."""
     blocks: Blocks = _cover(frame.place, bits)
     return blocks
 
 
 def unknown_bits(frame: Frame, known: Plane) -> Bits:
     """Of the pixels that are unknown."""
-    bits: Bits = _unknown_bits(frame.place, known)
+    bits = np.empty((frame.h, -(-frame.w // WORD)), dtype=np.uint64)
+    bits_where(frame.place, known, 0, bits)
     return bits
 
 
@@ -36,64 +37,53 @@ def dilate(bits: Bits, reach: int) -> Bits:
 
 
 @njit(cache=True, nogil=True)
-def shifted_word(row: Array, j: int, shift: int) -> int:
-    """Word `j` of a row moved `shift` columns to the left: its bit k is that of column 64 j + k + shift."""
-    column = WORD * j + shift
-    at, low = column >> 6, column & 63
-    here = row[at] if 0 <= at < len(row) else np.uint64(0)
-    if low == 0:
-        return here
-    there = row[at + 1] if 0 <= at + 1 < len(row) else np.uint64(0)
-    return (here >> np.uint64(low)) | (there << np.uint64(WORD - low))
-
-
-@njit(cache=True, nogil=True)
 def _dilate(bits: Array, reach: int) -> Array:
-    wide = _smear_along_rows(bits, reach, 1) | _smear_along_rows(bits, reach, -1)
-    return _smear_down_columns(wide, reach, 1) | _smear_down_columns(wide, reach, -1)
-
-
-@njit(cache=True, nogil=True)
-def _smear_along_rows(bits: Array, reach: int, sign: int) -> Array:
-    # To one side, by steps of 1, 2, 4 and so on: one way only, so that nothing has to pass through columns outside.
+    # Along rows in as many turns as words are reached, then down the columns.
     h, words = bits.shape
-    source, reached = bits, 0
-    while reached < reach:
-        step = min(reached + 1, reach - reached)
-        result = np.empty_like(bits)
+    wide, result = bits, np.empty_like(bits)
+    for begin in range(0, reach, WORD - 1):
+        turn, source, wide = min(WORD - 1, reach - begin), wide, np.empty_like(bits)
         for y in range(h):
+            before, here = np.uint64(0), source[y, 0]
             for j in range(words):
-                result[y, j] = source[y, j] | shifted_word(source[y], j, sign * step)
-        source = result
-        reached += step
-    return source
+                after = source[y, j + 1] if j + 1 < words else np.uint64(0)
+                wide[y, j] = _smear(before, here, after, turn)
+                before, here = here, after
+    for y in range(h):
+        for j in range(words):
+            result[y, j] = wide[y, j]
+        for near in range(max(y - reach, 0), min(y + reach + 1, h)):
+            for j in range(words):
+                result[y, j] |= wide[near, j]
+    return result
 
 
 @njit(cache=True, nogil=True)
-def _smear_down_columns(bits: Array, reach: int, sign: int) -> Array:
-    h = len(bits)
-    source, reached = bits, 0
+def _smear(before: int, here: int, after: int, reach: int) -> int:
+    # `here` with all bits set that are at most so far from one that is set, by steps of 1, 2, 4 and so on.
+    left, right, reached = here, here, 0
     while reached < reach:
         step = min(reached + 1, reach - reached)
-        result = source.copy()
-        for y in range(h):
-            if 0 <= y + sign * step < h:
-                result[y] |= source[y + sign * step]
-        source = result
+        s, rest = np.uint64(step), np.uint64(WORD - step)
+        left |= (left << s) | (before >> rest)
+        right |= (right >> s) | (after << rest)
+        before |= before << s
+        after |= after >> s
         reached += step
-    return source
+    return left | right
 
 
 @njit(cache=True, nogil=True)
-def _unknown_bits(place: tuple[int, int, int, int], known: Array) -> Array:
+def bits_where(place: tuple[int, int, int, int], plane: Array, value: float, bits: Array) -> None:
+    """Set bits `(rows, words)`, of which there may be more than needed, where an image's plane has a value."""
     h, w, first, pitch = place
-    bits = np.zeros((h, (w + WORD - 1) // WORD), dtype=np.uint64)
-    zero = splat(np.float32(0))
+    wanted = splat(np.float32(value))
     for y in range(h):
-        for x in range(0, w, LANES):
-            told = bits_of(load(known, first + y * pitch + x) != zero)
-            bits[y, x >> 6] |= np.uint64(~told & 255) << np.uint64(x & 63)
-    return bits
+        for j in range((w + WORD - 1) // WORD):
+            word = np.uint64(0)
+            for x in range(WORD * j, min(WORD * (j + 1), w), LANES):
+                word |= np.uint64(bits_of(load(plane, first + y * pitch + x) == wanted)) << np.uint64(x % WORD)
+            bits[y, j] = word
 
 
 @njit(cache=True, nogil=True)
@@ -104,13 +94,13 @@ def _cover(place: tuple[int, int, int, int], bits: Array) -> Array:
     for y in range(h):
         x = 0
         while x < w:
-            word = bits[y, x >> 6] >> np.uint64(x & 63)
+            word = bits[y, x // WORD] >> np.uint64(x % WORD)
             if word == 0:
-                x = ((x >> 6) + 1) << 6
-            else:
-                x += lowest_bit(word)
-                if x < w:
-                    blocks[n] = first + y * pitch + x
-                    n += 1
-                x += LANES
+                x = (x // WORD + 1) * WORD
+                continue
+            x += lowest_bit(word)
+            if x < w:
+                blocks[n] = first + y * pitch + x
+                n += 1
+            x += LANES
     return blocks[:n].copy()

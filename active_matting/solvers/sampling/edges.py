@@ -3,9 +3,9 @@
 import numpy as np
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.blocks import WORD, shifted_word
+from active_matting.solvers.sampling.blocks import WORD, bits_where
 from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane
-from active_matting.solvers.sampling.vectors import LANES, bits_of, load, lowest_bit, splat
+from active_matting.solvers.sampling.vectors import lowest_bit
 
 
 def edges_of(frame: Frame, known: Plane) -> tuple[Arrays, Arrays]:
@@ -16,26 +16,15 @@ def edges_of(frame: Frame, known: Plane) -> tuple[Arrays, Arrays]:
     row above (way 0) or below (1) is labelled otherwise, or not at all. A ray that comes out of a labelled area
     towards these neighbours comes through one of the edges.
     """
-    bits = _label_bits(frame.place, known)
-    return _edges(bits, frame.h), _edges(_transposed(bits, frame.w), frame.w)
+    # Filled up to whole words, also in height, with zeros.
+    bits = np.zeros((2, -(-frame.h // WORD) * WORD, -(-frame.w // WORD)), dtype=np.uint64)
+    for kind in range(2):
+        bits_where(frame.place, known, 1 - 2 * kind, bits[kind])
+    return _edges(bits, frame.h), _edges(_transposed(bits), frame.w)
 
 
 @njit(cache=True, nogil=True)
-def _label_bits(place: tuple[int, int, int, int], known: Array) -> Array:
-    # Rows are filled up to whole words: the last are 0.
-    h, w, first, pitch = place
-    bits = np.zeros((2, (h + WORD - 1) // WORD * WORD, (w + WORD - 1) // WORD), dtype=np.uint64)
-    labels = splat(np.float32(1)), splat(np.float32(-1))
-    for y in range(h):
-        for x in range(0, w, LANES):
-            here = load(known, first + y * pitch + x)
-            for kind in range(2):
-                bits[kind, y, x // WORD] |= np.uint64(bits_of(here == labels[kind])) << np.uint64(x % WORD)
-    return bits
-
-
-@njit(cache=True, nogil=True)
-def _transposed(bits: Array, w: int) -> Array:
+def _transposed(bits: Array) -> Array:
     # Squares of 64 × 64 bits, each by exchanging its quarters, then theirs, and so on.
     kinds, h, words = bits.shape
     result = np.empty((kinds, words * WORD, h // WORD), dtype=np.uint64)
@@ -68,13 +57,16 @@ def _edges(bits: Array, h: int) -> tuple[Array, Array, Array]:
             to = y + 2 * way - 1
             for kind in range(2):
                 begins[way, y, kind] = n
+                left, middle = np.uint64(0), bits[kind, to, 0] if 0 <= to < h else np.uint64(0)
                 for j in range(words):
                     here = bits[kind, y, j]
                     has_labels[y] |= here != 0
-                    if here == 0 or to < 0 or to >= h:
+                    if to < 0 or to >= h:
                         continue
-                    row = bits[kind, to]
-                    edge = here & ~(row[j] & shifted_word(row, j, 1) & shifted_word(row, j, -1))
+                    right = bits[kind, to, j + 1] if j + 1 < words else np.uint64(0)
+                    same = middle & ((middle << np.uint64(1)) | (left >> np.uint64(63)))
+                    edge = here & ~(same & ((middle >> np.uint64(1)) | (right << np.uint64(63))))
+                    left, middle = middle, right
                     while edge != 0:
                         columns[n] = WORD * j + lowest_bit(edge)
                         n += 1

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.blocks import WORD, Bits, dilate
+from active_matting.solvers.sampling.blocks import WORD, bits_where, dilate
 from active_matting.solvers.sampling.rows import OUTSIDE, Array, Frame, Plane, Planes, Workers, nearest_offsets
 from active_matting.solvers.sampling.vectors import LANES, bits_of, load, lowest_bit, splat
 from active_matting.types import Label, LabelMap
@@ -43,9 +43,10 @@ def expand(frame: Frame, alike: Likeness, label_map: LabelMap, workers: Workers)
     bits = _label_bits(frame.place, label_map, known)
     if alike.radius >= 1:
         offsets = _offsets(alike.radius)
-        near = dilate(bits[0] | bits[1], alike.radius)
+        is_labelled = bits[0] | bits[1]
+        near = dilate(is_labelled, alike.radius)
         margins = alike.radius, -(-alike.radius // WORD)
-        labelled = np.pad(bits[:2], ((0, 0), (margins[0], margins[0]), (margins[1], margins[1] + 1)))
+        labelled = np.pad([is_labelled, bits[0]], ((0, 0), (margins[0], margins[0]), (margins[1], margins[1] + 1)))
         columns = labelled.shape[2]
         places = np.stack([offsets[:, 0] * columns + offsets[:, 1] // WORD, offsets[:, 1] % WORD], axis=1)
         given = bits[2] & near, labelled.reshape(2, -1), margins[0] * columns + margins[1], columns
@@ -87,19 +88,17 @@ def _compare_rows(
 def _label_bits(place: tuple[int, int, int, int], label_map: Array, known: Array) -> Array:
     # Of foreground, background and unlabelled pixels; and the labels, without transitions, into `known`.
     h, w, first, pitch = place
-    bits = np.zeros((3, h, (w + WORD - 1) // WORD), dtype=np.uint64)
-    labels = splat(np.float32(1)), splat(np.float32(-1)), splat(np.float32(0))
+    bits = np.empty((3, h, (w + WORD - 1) // WORD), dtype=np.uint64)
     for y in range(h):
-        row = first + y * pitch
         for x in range(w):
-            known[row + x] = label_map[y, x]
-        for x in range(0, w, LANES):
-            here = load(known, row + x)
-            for kind in range(3):
-                bits[kind, y, x // WORD] |= np.uint64(bits_of(here == labels[kind])) << np.uint64(x % WORD)
+            known[first + y * pitch + x] = label_map[y, x]
+    bits_where(place, known, 1, bits[0])
+    bits_where(place, known, -1, bits[1])
+    bits_where(place, known, 0, bits[2])
+    for y in range(h):
         for x in range(w):
-            label = known[row + x]
-            known[row + x] = np.float32(0) if label == _TRANSITION else label
+            at = first + y * pitch + x
+            known[at] = np.float32(0) if known[at] == _TRANSITION else known[at]
     return bits
 
 
@@ -114,7 +113,7 @@ def _expand_rows(
 ) -> None:
     _, _, first, pitch = place
     growing, labelled, origin, columns = given
-    is_foreground, is_background = labelled
+    is_labelled, is_foreground = labelled
     for y in range(rows[0], rows[1]):
         for j in range(growing.shape[1]):
             left, words = growing[y, j], alike[y, j]
@@ -124,11 +123,11 @@ def _expand_rows(
             for k in range(len(words)):
                 at, low = origin + y * columns + j + places[k, 0], places[k, 1]
                 could = left & words[k]
-                is_f = could & _funnel(is_foreground, at, low)
-                is_b = could & _funnel(is_background, at, low)
-                if is_f | is_b != 0:
-                    foreground, background = foreground | is_f, background | is_b
-                    left &= ~(is_f | is_b)
+                found = could & _funnel(is_labelled, at, low)
+                if found != 0:
+                    is_f = found & _funnel(is_foreground, at, low)
+                    foreground, background = foreground | is_f, background | (found ^ is_f)
+                    left ^= found
                     if left == 0:
                         break
             _label(foreground, first + y * pitch + WORD * j, 1, known)

@@ -52,15 +52,16 @@ def cast_rays(frame: Frame, tensor: StructureTensor, tile: int, known: Plane, me
     pixels, begins = _unknown(labels, tile, memory[0])
     n = len(pixels)
     found = memory[1][:n]
-    hits, energies = found[..., :2], found.view(np.float32)[..., 2:]
 
     # Rays that run along x rather than y are rays along y of the transposed image.
     upright = tensor[0], np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins
     turned = tensor[1], *_turned_pixels(h, w, tile, pixels)
     edges = edges_of(frame, known)
     table, parts = _directions(rays, tile)
-    workers.over(_cast, len(parts), parts, table, tile, upright, turned, *edges, hits, energies, chunk=1)
-    return Met(pixels, hits, energies)
+    flat = found.reshape(-1)
+    result = rays, flat, flat.view(np.float32)
+    workers.over(_cast, len(parts), parts, table, tile, upright, turned, *edges, result, chunk=1)
+    return Met(pixels, found[..., :2], found.view(np.float32)[..., 2:])
 
 
 @cache
@@ -151,22 +152,27 @@ def _cast(
     turned: Arrays,
     upright_edges: Arrays,
     turned_edges: Arrays,
-    hits: Array,
-    energies: Array,
+    result: tuple[int, Array, Array],
 ) -> None:
     w = upright[0].shape[2]
     for item in range(items[0], items[1]):
         part = table[parts[item, 0] : parts[item, 1]]
         if part[0, 1] != 0:
-            _sweep(upright, upright_edges, part, tile, (w, 1), hits, energies)
+            _sweep(upright, upright_edges, part, tile, (w, 1), result)
         else:
-            _sweep(turned, turned_edges, part, tile, (1, w), hits, energies)
+            _sweep(turned, turned_edges, part, tile, (1, w), result)
 
 
 @njit(cache=True, nogil=True)
 def _sweep(
-    planes: Arrays, edges: Arrays, part: Array, tile: int, strides: tuple[int, int], hits: Array, energies: Array
+    planes: Arrays,
+    edges: Arrays,
+    part: Array,
+    tile: int,
+    strides: tuple[int, int],
+    result: tuple[int, Array, Array],
 ) -> None:
+    rays, hits, energies = result
     tensor, numbers, slots, begins = planes
     columns, edge_begins, has_labels = edges
     h, w = tensor.shape[1:]
@@ -202,11 +208,10 @@ def _sweep(
                 ray, line = int(part[i, 0]) // (tile * tile), 2 * i * length + starts[i] + tile_x
                 for j in range(begins[y, tile_x], begins[y, tile_x + 1]):
                     pixel, x = numbers[j], slots[j] * tile
-                    total = totals[i * length + starts[i] + tile_x + x]
-                    for kind in range(2):
-                        at = line + kind * length + x
-                        hits[pixel, ray, kind] = met[at]
-                        energies[pixel, ray, kind] = max(total - there[at], np.float32(0))
+                    total, at, to = totals[i * length + starts[i] + tile_x + x], line + x, (pixel * rays + ray) * 4
+                    hits[to], hits[to + 1] = met[at], met[at + length]
+                    energies[to + 2] = max(total - there[at], np.float32(0))
+                    energies[to + 3] = max(total - there[at + length], np.float32(0))
 
 
 @njit(cache=True, nogil=True)

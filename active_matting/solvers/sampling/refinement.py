@@ -23,6 +23,7 @@ from active_matting.solvers.sampling.vectors import (
 
 _Vector: TypeAlias = Any
 
+_GROUP = 64  # blocks
 _TINY = np.float32(1e-6)  # keeps quotients finite
 _NO_KEY = np.int32(0x7F7FFFFF)  # above every cost that can occur
 _NO_PAIR = np.int32(0x50000000)  # a cost that only pixels without a pair have
@@ -58,17 +59,21 @@ def _refine_blocks(
     decay: float,
     refined: Array,
 ) -> None:
-    keys = np.empty((3, LANES), dtype=np.int32)
-    means, by_pixel = np.empty((8, LANES), dtype=np.float32), np.empty((LANES, 8), dtype=np.float32)
-    for i in range(numbers[0], numbers[1]):
-        at = blocks[i]
-        _best_three(at, colour, lines, shifts, keys)
-        for x in range(LANES):
-            _average_pairs(at + x, x, keys, pairs, shifts, by_pixel)
-        for x in range(LANES):
-            for c in range(8):
-                means[c, x] = by_pixel[x, c]
-        _refine_block(at, colour, means, decay, refined)
+    keys = np.empty((_GROUP, 3, LANES), dtype=np.int32)
+    means, by_pixel = np.empty((_GROUP, 8, LANES), dtype=np.float32), np.empty((LANES, 8), dtype=np.float32)
+    for begin in range(numbers[0], numbers[1], _GROUP):
+        # One thing after the other, each for a few blocks: what one of them reads stays in the cache.
+        n = min(_GROUP, numbers[1] - begin)
+        for i in range(n):
+            _best_three(blocks[begin + i], colour, lines, shifts, keys[i])
+        for i in range(n):
+            for x in range(LANES):
+                _average_pairs(blocks[begin + i] + x, x, keys[i], pairs, shifts, by_pixel)
+            for x in range(LANES):
+                for c in range(8):
+                    means[i, c, x] = by_pixel[x, c]
+        for i in range(n):
+            _refine_block(blocks[begin + i], colour, means[i], decay, refined)
 
 
 @njit(cache=True, nogil=True)

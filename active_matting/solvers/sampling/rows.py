@@ -46,7 +46,8 @@ class Frame:
     @property
     def pitch(self) -> int:
         """From one row to the next; behind the right margin is room for a run rounded up."""
-        return (self.w + 2 * self.margin + 2 * LANES - 1) // LANES * LANES
+        # An odd number of cache lines: neighbours above each other do not drive each other out of the cache.
+        return (self.w + 2 * self.margin + 2 * LANES - 1) // LANES // 2 * 2 * LANES + LANES
 
     @property
     def size(self) -> int:

@@ -35,6 +35,8 @@ _Vector: TypeAlias = Any
 
 _TINY = np.float32(1e-6)  # keeps quotients finite
 
+_GROUP = 64  # blocks
+
 TERMS = 13
 """Planes that `smooth` works in."""
 
@@ -60,9 +62,7 @@ def smooth(
 
     unknown: the unknown pixels, and the blocks that cover them; terms: `TERMS` planes to work in, 0 in the margin.
     """
-    h, w = frame.h, frame.w
-    alpha, foreground, background = np.empty((h, w), dtype=np.float32), np.empty_like(image), np.empty_like(image)
-    matte = alpha, foreground, background
+    matte = np.maximum(frame.inside(known), np.float32(0)), image.copy(), image.copy()
 
     # A Gaussian of variance m / 9π makes the m pixels a disc of three standard deviations. Its peak is 1: known
     # pixels then outweigh others in α_low without silencing them.
@@ -75,7 +75,6 @@ def smooth(
 
     near = cover(frame, dilate(unknown[0], max(int(np.abs(offsets).max()), radius)))
     workers.share(_term_blocks, len(near), near, colour, known, refined, terms)
-    workers.over(_store_known, h, frame.place, image, known, matte)
     given = colour, known, refined, terms
     workers.share(_smooth_blocks, len(unknown[1]), unknown[1], frame.place, given, disc, np.float32(decay), matte)
     return Matte(*matte)
@@ -119,19 +118,6 @@ def _term_blocks(
 
 
 @njit(cache=True, nogil=True)
-def _store_known(
-    rows: tuple[int, int], place: tuple[int, int, int, int], image: Array, known: Array, matte: Arrays
-) -> None:
-    alpha, foreground, background = matte
-    _, w, first, pitch = place
-    for y in range(rows[0], rows[1]):
-        for x in range(w):
-            alpha[y, x] = max(known[first + y * pitch + x], np.float32(0))
-        foreground[y] = image[y]
-        background[y] = image[y]
-
-
-@njit(cache=True, nogil=True)
 def _smooth_blocks(
     numbers: tuple[int, int],
     blocks: Array,
@@ -144,13 +130,18 @@ def _smooth_blocks(
     colour, known, refined, terms = given
     shifts, gauss, line = disc
     _, _, first, pitch = place
-    sums = np.zeros((14, LANES), dtype=np.float32)
-    for i in range(numbers[0], numbers[1]):
-        at = blocks[i]
-        sum_by_difference(at, terms, shifts, gauss, sums)
-        sum_square(at, pitch, terms, line, sums)
-        _finish(at, colour, refined, sums, decay)
-        _store(at - first, pitch, known[at : at + LANES], sums, matte)
+    sums = np.zeros((_GROUP, 14, LANES), dtype=np.float32)
+    for begin in range(numbers[0], numbers[1], _GROUP):
+        # One thing after the other, each for a few blocks: together they would read more planes than the cache holds.
+        n = min(_GROUP, numbers[1] - begin)
+        for i in range(n):
+            sum_by_difference(blocks[begin + i], terms, shifts, gauss, sums[i])
+        for i in range(n):
+            sum_square(blocks[begin + i], pitch, terms, line, sums[i])
+        for i in range(n):
+            _finish(blocks[begin + i], colour, refined, sums[i], decay)
+        for i in range(n):
+            _store(blocks[begin + i], first, pitch, known, sums[i], matte)
 
 
 @njit(cache=True, nogil=True)
@@ -196,11 +187,11 @@ def _finish(at: int, colour: Array, refined: Array, sums: Array, decay: float) -
 
 
 @njit(cache=True, nogil=True)
-def _store(pixel: int, pitch: int, known: Array, sums: Array, matte: Arrays) -> None:
+def _store(at: int, first: int, pitch: int, known: Array, sums: Array, matte: Arrays) -> None:
     alpha, foreground, background = matte
-    y, column = pixel // pitch, pixel % pitch
+    y, column = (at - first) // pitch, (at - first) % pitch
     for x in range(LANES):
-        if known[x] == 0:
+        if known[at + x] == 0:
             alpha[y, column + x] = sums[0, x]
             for c in range(3):
                 foreground[y, column + x, c] = sums[1 + c, x]
