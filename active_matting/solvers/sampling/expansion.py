@@ -90,15 +90,16 @@ def _label_bits(place: tuple[int, int, int, int], label_map: Array, known: Array
     h, w, first, pitch = place
     bits = np.empty((3, h, (w + WORD - 1) // WORD), dtype=np.uint64)
     for y in range(h):
+        row = known[first + y * pitch : first + y * pitch + w]
         for x in range(w):
-            known[first + y * pitch + x] = label_map[y, x]
+            row[x] = label_map[y, x]
     bits_where(place, known, 1, bits[0])
     bits_where(place, known, -1, bits[1])
     bits_where(place, known, 0, bits[2])
     for y in range(h):
+        row = known[first + y * pitch : first + y * pitch + w]
         for x in range(w):
-            at = first + y * pitch + x
-            known[at] = np.float32(0) if known[at] == _TRANSITION else known[at]
+            row[x] = np.float32(0) if row[x] == _TRANSITION else row[x]
     return bits
 
 

@@ -85,13 +85,19 @@ def _sum_known(
     _, w, first, pitch = place
     for y in range(rows[0], rows[1]):
         sums[y] = 0
-        for x in range(w):
-            label = known[first + y * pitch + x]
+        x = 0
+        while x < w:
+            label, begin = known[first + y * pitch + x], x
+            red = green = blue = variance = 0.0
+            while x < w and known[first + y * pitch + x] == label:
+                at = y * w + x
+                red, green = red + samples[at, 0], green + samples[at, 1]
+                blue, variance = blue + samples[at, 2], variance + samples[at, 3]
+                x += 1
             if label != 0:
-                kind = 0 if label > 0 else 1
-                sums[y, kind, 4] += 1
-                for c in range(4):
-                    sums[y, kind, c] += samples[y * w + x, c]
+                total = sums[y, 0 if label > 0 else 1]
+                total[0], total[1], total[2] = total[0] + red, total[1] + green, total[2] + blue
+                total[3], total[4] = total[3] + variance, total[4] + (x - begin)
 
 
 @njit(cache=True, nogil=True)

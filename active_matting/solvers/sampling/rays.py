@@ -220,13 +220,12 @@ def _integrate(tensor: Array, y: int, weights: Array, starts: Array, totals: Arr
     h, w = tensor.shape[1:]
     length, whole = w + 2 * h, w // LANES * LANES
     t_yy, t_yx, t_xx = y * w, (h + y) * w, (2 * h + y) * w
-    for x in range(0, whole, LANES):
-        yy, yx, xx = load(tensor, t_yy + x), load(tensor, t_yx + x), load(tensor, t_xx + x)
-        for i in range(len(starts)):
-            at = i * length + starts[i] + x
-            energy = splat(weights[i, 0]) * yy + splat(weights[i, 1]) * yx + splat(weights[i, 2]) * xx
-            store(totals, at, load(totals, at) + energy)
-    for x in range(whole, w):
-        for i in range(len(starts)):
-            energy = weights[i, 0] * tensor[0, y, x] + weights[i, 1] * tensor[1, y, x] + weights[i, 2] * tensor[2, y, x]
-            totals[i * length + starts[i] + x] += energy
+    for i in range(len(starts)):
+        to = i * length + starts[i]
+        w_yy, w_yx, w_xx = weights[i, 0], weights[i, 1], weights[i, 2]
+        s_yy, s_yx, s_xx = splat(w_yy), splat(w_yx), splat(w_xx)
+        for x in range(0, whole, LANES):
+            energy = s_yy * load(tensor, t_yy + x) + s_yx * load(tensor, t_yx + x) + s_xx * load(tensor, t_xx + x)
+            store(totals, to + x, load(totals, to + x) + energy)
+        for x in range(whole, w):
+            totals[to + x] += w_yy * tensor[0, y, x] + w_yx * tensor[1, y, x] + w_xx * tensor[2, y, x]

@@ -6,7 +6,7 @@ import numpy as np
 
 from active_matting.compiled import njit
 from active_matting.solvers.sampling.gathering import Offers
-from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Planes, Workers, chessboard_offsets
+from active_matting.solvers.sampling.rows import Array, Frame, Planes, Workers, chessboard_offsets
 from active_matting.solvers.sampling.vectors import (
     LANES,
     as_bits,

@@ -200,7 +200,13 @@ _define(operator.truediv, None, "fdiv", "sdiv")
 _define(operator.and_, None, "and_", "and_")
 _define(operator.or_, None, "or_", "or_")
 _define(operator.lshift, None, "shl", "shl")
-for _comparison, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, ">"), (operator.eq, "=="), (operator.ne, "!=")):
+for _comparison, _sign in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.gt, ">"),
+    (operator.eq, "=="),
+    (operator.ne, "!="),
+):
     _define(_comparison, _BOOLS, "fcmp_ordered", "icmp_signed", _sign)
 
 
