@@ -1,5 +1,7 @@
 """Which pixels the stages of shared sampling work on: rows of bits, covered by blocks of eight."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +61,7 @@ def _dilate(bits: Array, reach: int) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _smear(before: int, here: int, after: int, reach: int) -> int:
+def _smear(before: Any, here: Any, after: Any, reach: int) -> Any:
     # `here` with all bits set that are at most so far from one that is set, by steps of 1, 2, 4 and so on.
     left, right, reached = here, here, 0
     while reached < reach:

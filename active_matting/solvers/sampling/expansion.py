@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,13 +137,13 @@ def _expand_rows(
 
 
 @njit(cache=True, nogil=True)
-def _funnel(words: Array, at: int, low: int) -> int:
+def _funnel(words: Array, at: int, low: int) -> Any:
     # 64 bits, from bit `low` of a word on.
     return (words[at] >> np.uint64(low)) | ((words[at + 1] << np.uint64(1)) << np.uint64(63 - low))
 
 
 @njit(cache=True, nogil=True)
-def _label(bits: int, at: int, label: int, known: Array) -> None:
+def _label(bits: Any, at: int, label: int, known: Array) -> None:
     while bits != 0:
         known[at + lowest_bit(bits)] = label
         bits &= bits - np.uint64(1)

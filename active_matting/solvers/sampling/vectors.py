@@ -22,6 +22,10 @@ LANES = 8
 _ELEMENTS = {types.float32: ir.FloatType(), types.int32: ir.IntType(32), types.boolean: ir.IntType(1)}
 
 
+def _intrinsic(function: Any) -> Any:
+    return intrinsic(function)  # whose own type tells of more arguments than a kernel gives
+
+
 class _Vector(types.Type):
     def __init__(self, element: Any) -> None:
         self.element = element
@@ -31,7 +35,7 @@ class _Vector(types.Type):
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, vector: _Vector) -> None:
-        super().__init__(manager, vector, ir.VectorType(_ELEMENTS[vector.element], LANES))
+        super().__init__(manager, vector, _llvm(vector))  # type: ignore[no-untyped-call]
 
 
 _FLOATS, _INTEGERS, _BOOLS = _Vector(types.float32), _Vector(types.int32), _Vector(types.boolean)
@@ -52,7 +56,7 @@ def _broadcast(builder: Any, vector: Any, value: Any) -> Any:
     return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def load(typing: Any, array: Any, at: Any) -> Any:
     """The eight numbers from index `at` on."""
     vector = _Vector(array.dtype)
@@ -64,7 +68,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
     return vector(array, types.intp), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     """Write eight numbers from index `at` on."""
 
@@ -83,7 +87,7 @@ def _splat_as(element: Any) -> Any:
 
         return _Vector(element)(element), generate
 
-    return intrinsic(splatted)
+    return _intrinsic(splatted)
 
 
 splat = _splat_as(types.float32)
@@ -93,7 +97,7 @@ splat_integer = _splat_as(types.int32)
 """Eight times one integer."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     """`yes` where the condition holds, else `no`."""
 
@@ -103,7 +107,7 @@ def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     return yes(condition, yes, no), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def bits_of(typing: Any, condition: Any) -> Any:
     """A comparison as an integer: its lowest bit tells of the first number."""
 
@@ -113,7 +117,7 @@ def bits_of(typing: Any, condition: Any) -> Any:
     return types.int64(condition), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def lowest_bit(typing: Any, word: Any) -> Any:
     """Which is the lowest bit set of a uint64 other than 0."""
 
@@ -130,7 +134,7 @@ def _converted(source: _Vector, target: _Vector, instruction: str) -> Any:
 
         return target(source), generate
 
-    return intrinsic(convert)
+    return _intrinsic(convert)
 
 
 as_bits = _converted(_FLOATS, _INTEGERS, "bitcast")
@@ -159,10 +163,10 @@ def _of_llvm(name: str) -> Any:
 
         return _FLOATS(_FLOATS), generate
 
-    return intrinsic(call)
+    return _intrinsic(call)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def multiply_add(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once where the processor can do so as fast."""
 
@@ -218,7 +222,7 @@ def _chosen(sign: str) -> Any:
 
         return a(a, a), generate
 
-    return intrinsic(choose)
+    return _intrinsic(choose)
 
 
 least = _chosen("<")
