@@ -84,12 +84,16 @@ class PreparedClassical:
     shape: tuple[int, int]
     method: AlphaFromLabels
     method_for_many: AlphasFromLabels | None = None
+    keeps_labels: bool = False
+    """Whether `method` itself answers 1 and 0 where foreground and background are labelled."""
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
         label_map = check_label_map(label_map, self.shape)
         if has_both_classes(label_map[None])[0]:
             matte = self.method(label_map, previous)
+            if self.keeps_labels:
+                return matte
         else:
             matte = Matte(np.empty(self.shape, dtype=np.float32))
         write_decided(matte.alpha[None], label_map[None])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
+from active_matting.solvers.sampling.blocks import cover, unknown_bits
 from active_matting.solvers.sampling.expansion import Likeness, expand, likeness
 from active_matting.solvers.sampling.gathering import gather, offer_arrays, withdraw
 from active_matting.solvers.sampling.rays import StructureTensor, cast_rays, met_memory
@@ -25,7 +26,7 @@ from active_matting.solvers.sampling.rows import (
     chessboard_offsets,
     nearest_offsets,
 )
-from active_matting.solvers.sampling.smoothing import far_from_unknown, smooth, window_radius
+from active_matting.solvers.sampling.smoothing import TERMS, smooth, window_radius
 from active_matting.types import Image, LabelMap, check_image
 
 _WORTH_THREADS = 150 * 150  # pixels; starting threads costs more than they save on smaller images
@@ -154,8 +155,7 @@ class _Workspace:
         self.met = met_memory(frame, parameters.rays)
         self.offers = offer_arrays(frame)
         self.refined = frame.full(8, 0)
-        self.terms = frame.full(12, 0)
-        self.far = frame.full(1, 1)[0]
+        self.terms = frame.full(TERMS, 0)
 
 
 class PreparedShared:
@@ -193,7 +193,7 @@ class PreparedShared:
     def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
         workspace = _Workspace.take(self._planes.frame, self._parameters)
         method = partial(_solve, self._parameters, self._planes, workspace, threads)
-        matte = PreparedClassical(self.shape, method).solve(label_map)
+        matte = PreparedClassical(self.shape, method, keeps_labels=True).solve(label_map)
         workspace.give_back()
         return matte
 
@@ -207,16 +207,17 @@ def _solve(
     previous: Matte | None,
 ) -> Matte:
     p, frame, image, colour = parameters, planes.frame, planes.image, planes.colour
-    offers, refined, terms, far = workspace.offers, workspace.refined, workspace.terms, workspace.far
+    offers, refined, terms = workspace.offers, workspace.refined, workspace.terms
     with Workers(threads) as workers:
         known = expand(frame, planes.alike, label_map, workers)
+        is_unknown = unknown_bits(frame, known)
+        blocks = cover(frame, is_unknown)
         met = cast_rays(frame, planes.tensor, p.tile, known, workspace.met, workers)
         gather(frame, colour, planes.samples, known, met, offers, workers)
-        far_from_unknown(frame, known, p.smoothing_neighbours, far)
-        refine(frame, colour, known, far, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
+        refine(frame, colour, blocks, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
         withdraw(frame, met, offers)
-        sizes = p.smoothing_neighbours, p.confidence_decay
-        return smooth(frame, image, colour, known, far, refined, *sizes, terms, workers)
+        unknown, sizes = (is_unknown, blocks), (p.smoothing_neighbours, p.confidence_decay)
+        return smooth(frame, image, colour, known, unknown, refined, *sizes, terms, workers)
 
 
 def _structure_tensor(image: Image) -> StructureTensor:

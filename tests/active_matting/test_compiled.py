@@ -12,7 +12,7 @@ import pytest
 
 from active_matting.compiled import cache_folders, source_stamp
 from active_matting.segmenters.likeness import _compare
-from active_matting.solvers.sampling.rows import next_run
+from active_matting.solvers.sampling.blocks import bits_where
 
 PACKAGE = Path(__file__).parents[2] / "active_matting"
 
@@ -194,6 +194,6 @@ def test_stamps_tell_kernel_files_apart() -> None:
 
 
 def test_the_folders_of_what_was_imported_are_told() -> None:
-    kernels: list[Any] = [_compare, next_run]
+    kernels: list[Any] = [_compare, bits_where]
     for kernel in kernels:
         assert kernel.stats.cache_path in {str(folder) for folder in cache_folders()}

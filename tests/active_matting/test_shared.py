@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from pymatting.alpha.estimate_alpha_sm import estimate_alpha_sm
 
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers.sampling.blocks import cover, unknown_bits
 from active_matting.solvers.sampling.expansion import expand
 from active_matting.solvers.sampling.gathering import gather, offer_arrays
 from active_matting.solvers.sampling.rays import cast_rays, met_memory
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import Workers
-from active_matting.solvers.sampling.smoothing import far_from_unknown, smooth, window_radius
+from active_matting.solvers.sampling.smoothing import TERMS, smooth, window_radius
 from active_matting.solvers.shared import Shared, _Workspace
 from active_matting.types import Alpha, Image, LabelMap
 
@@ -48,16 +49,20 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     planes, frame = prepared._planes, prepared._planes.frame
     h, w = label_map.shape
     offers = offer_arrays(frame)
-    refined, terms, far = frame.full(8, 0), frame.full(12, 0), frame.full(1, 1)[0]
+    refined, terms = frame.full(8, 0), frame.full(TERMS, 0)
     sizes = solver.smoothing_neighbours, solver.confidence_decay
     with Workers(threads) as workers:
         known = expand(frame, planes.alike, label_map, workers)
         met = cast_rays(frame, planes.tensor, solver.tile, known, met_memory(frame, solver.rays), workers)
         gather(frame, planes.colour, planes.samples, known, met, offers, workers)
-        far_from_unknown(frame, known, solver.smoothing_neighbours, far)
-        given = known, far, offers, solver.refinement_neighbours, solver.confidence_decay
+        unknown = unknown_bits(frame, known), cover(frame, unknown_bits(frame, known))
+        given = unknown[1], offers, solver.refinement_neighbours, solver.confidence_decay
         refine(frame, planes.colour, *given, refined, workers)
-        matte = smooth(frame, image, planes.colour, known, far, refined, *sizes, terms, workers)
+        matte = smooth(frame, image, planes.colour, known, unknown, refined, *sizes, terms, workers)
+    # Known pixels are what they are: their own colours, wholly one of the two, and sure.
+    is_known, inside = frame.inside(known) != 0, frame.inside(refined)
+    inside[:3], inside[3:6] = (np.where(is_known, image.transpose(2, 0, 1), inside[c : c + 3]) for c in (0, 3))
+    inside[6], inside[7] = np.where(is_known, frame.inside(known) == 1, inside[6]), np.where(is_known, 1, inside[7])
     met.energies[met.hits < 0] = 0
     hits, energies = np.full((h, w, solver.rays, 2), -2), np.zeros((h, w, solver.rays, 2), dtype=np.float32)
     y, x = met.pixels >> 32, met.pixels & 0xFFFFFFFF

@@ -2,19 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.rows import Array, Frame, Plane, Planes, Workers, nearest_offsets
+from active_matting.solvers.sampling.blocks import WORD, bits_where, dilate
+from active_matting.solvers.sampling.rows import OUTSIDE, Array, Frame, Plane, Planes, Workers, nearest_offsets
+from active_matting.solvers.sampling.vectors import LANES, bits_of, load, lowest_bit, splat
 from active_matting.types import Label, LabelMap
 
-_BITS = 32
-# Of a power of two, times this, the leading five bits tell which it is.
-_DE_BRUIJN = 0x077CB531
-_BIT_OF = np.array([(_DE_BRUIJN << k & 0xFFFFFFFF) >> 27 for k in range(_BITS)]).argsort().astype(np.int8)
+_TRANSITION = int(Label.TRANSITION)
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,15 @@ class Likeness:
     """Which pixels around each are of nearly its colour."""
 
     radius: int
-    words: NDArray[np.uint32]
-    """(h, ⌈n / 32⌉, w): bit k of them is set if the k-th nearest of the n pixels within the radius is alike."""
+    words: NDArray[np.uint64]
+    """(h, ⌈w / 64⌉, n): bit i of word j of a row is set if, of the n pixels within the radius around that of column
+    64 j + i, the k-th nearest is alike."""
 
 
 def likeness(frame: Frame, colour: Planes, radius: int, threshold: float, workers: Workers) -> Likeness:
     """Compare each pixel with those at most `radius` away: alike are colours at most `threshold` apart."""
     offsets = _offsets(radius)
-    words = np.zeros((frame.h, -(-len(offsets) // _BITS), frame.w), dtype=np.uint32)
+    words = np.zeros((frame.h, -(-frame.w // WORD), len(offsets)), dtype=np.uint64)
     shifts = offsets[:, 0] * frame.pitch + offsets[:, 1]
     workers.over(_compare_rows, frame.h, frame.place, colour, shifts, np.float32(threshold * threshold), words)
     return Likeness(radius, words)
@@ -38,22 +38,21 @@ def likeness(frame: Frame, colour: Planes, radius: int, threshold: float, worker
 def expand(frame: Frame, alike: Likeness, label_map: LabelMap, workers: Workers) -> Plane:
     """Give unknown pixels the label of the nearest labelled one of nearly their colour: 1, -1, 0.
 
-    Pixels in a transition stay unknown: that they are not pure has been told.
+    Pixels in a transition stay unknown: that they are not pure has been told. The margin holds `OUTSIDE`.
     """
-    known: Plane = frame.full(1, 0)[0]
-    inside = frame.inside(known)
-    np.copyto(inside, label_map)
-    np.copyto(inside, 0, where=label_map == Label.TRANSITION)
-    if alike.radius < 1:
-        return known
-    side = 2 * alike.radius + 1
-    near = cv2.dilate((inside != 0).astype(np.uint8), np.ones((side, side), dtype=np.uint8))
-    np.copyto(near, 0, where=label_map != Label.UNLABELLED)
-    offsets = _offsets(alike.radius)
-    shifts = offsets[:, 0] * frame.pitch + offsets[:, 1]
-    expanded: Plane = known.copy()
-    workers.over(_expand_rows, frame.h, frame.place, near, alike.words, shifts, known, expanded)
-    return expanded
+    known: Plane = frame.full(1, OUTSIDE)[0]
+    bits = _label_bits(frame.place, label_map, known)
+    if alike.radius >= 1:
+        offsets = _offsets(alike.radius)
+        is_labelled = bits[0] | bits[1]
+        near = dilate(is_labelled, alike.radius)
+        margins = alike.radius, -(-alike.radius // WORD)
+        labelled = np.pad([is_labelled, bits[0]], ((0, 0), (margins[0], margins[0]), (margins[1], margins[1] + 1)))
+        columns = labelled.shape[2]
+        places = np.stack([offsets[:, 0] * columns + offsets[:, 1] // WORD, offsets[:, 1] % WORD], axis=1)
+        given = bits[2] & near, labelled.reshape(2, -1), margins[0] * columns + margins[1], columns
+        workers.over(_expand_rows, frame.h, frame.place, given, alike.words, places, known)
+    return known
 
 
 @cache
@@ -73,44 +72,78 @@ def _compare_rows(
     words: Array,
 ) -> None:
     _, w, first, pitch = place
+    size = colour.shape[1]
+    threshold = splat(squared_threshold)
     for y in range(rows[0], rows[1]):
-        at = first + y * pitch
-        r, g, b = colour[0, at : at + w], colour[1, at : at + w], colour[2, at : at + w]
-        for k in range(len(shifts)):
-            to, bit = at + shifts[k], np.uint32(1 << k % _BITS)
-            qr, qg, qb = colour[0, to : to + w], colour[1, to : to + w], colour[2, to : to + w]
-            word = words[y, k // _BITS]
-            for x in range(w):
-                dr, dg, db = r[x] - qr[x], g[x] - qg[x], b[x] - qb[x]
-                word[x] |= bit if dr * dr + dg * dg + db * db <= squared_threshold else np.uint32(0)
+        for x in range(0, w, LANES):
+            at = first + y * pitch + x
+            r, g, b = load(colour, at), load(colour, size + at), load(colour, 2 * size + at)
+            for k in range(len(shifts)):
+                to = at + shifts[k]
+                dr, dg, db = r - load(colour, to), g - load(colour, size + to), b - load(colour, 2 * size + to)
+                is_alike = np.uint64(bits_of(dr * dr + dg * dg + db * db <= threshold))
+                words[y, x // WORD, k] |= is_alike << np.uint64(x % WORD)
+
+
+@njit(cache=True, nogil=True)
+def _label_bits(place: tuple[int, int, int, int], label_map: Array, known: Array) -> Array:
+    # Of foreground, background and unlabelled pixels; and the labels, without transitions, into `known`.
+    h, w, first, pitch = place
+    bits = np.empty((3, h, (w + WORD - 1) // WORD), dtype=np.uint64)
+    for y in range(h):
+        row = known[first + y * pitch : first + y * pitch + w]
+        for x in range(w):
+            row[x] = label_map[y, x]
+    bits_where(place, known, 1, bits[0])
+    bits_where(place, known, -1, bits[1])
+    bits_where(place, known, 0, bits[2])
+    for y in range(h):
+        row = known[first + y * pitch : first + y * pitch + w]
+        for x in range(w):
+            row[x] = np.float32(0) if row[x] == _TRANSITION else row[x]
+    return bits
 
 
 @njit(cache=True, nogil=True)
 def _expand_rows(
     rows: tuple[int, int],
     place: tuple[int, int, int, int],
-    near: Array,
-    words: Array,
-    shifts: Array,
+    given: tuple[Array, Array, int, int],
+    alike: Array,
+    places: Array,
     known: Array,
-    expanded: Array,
 ) -> None:
-    _, w, first, pitch = place
+    _, _, first, pitch = place
+    growing, labelled, origin, columns = given
+    is_labelled, is_foreground = labelled
     for y in range(rows[0], rows[1]):
-        for x in range(w):
-            if near[y, x] != 0:
-                at = first + y * pitch + x
-                expanded[at] = _nearest_label(at, words[y, :, x], shifts, known)
+        for j in range(growing.shape[1]):
+            left, words = growing[y, j], alike[y, j]
+            if left == 0:
+                continue
+            foreground = background = np.uint64(0)
+            for k in range(len(words)):
+                at, low = origin + y * columns + j + places[k, 0], places[k, 1]
+                could = left & words[k]
+                found = could & _funnel(is_labelled, at, low)
+                if found != 0:
+                    is_f = found & _funnel(is_foreground, at, low)
+                    foreground, background = foreground | is_f, background | (found ^ is_f)
+                    left ^= found
+                    if left == 0:
+                        break
+            _label(foreground, first + y * pitch + WORD * j, 1, known)
+            _label(background, first + y * pitch + WORD * j, -1, known)
 
 
 @njit(cache=True, nogil=True)
-def _nearest_label(at: int, words: Array, shifts: Array, known: Array) -> float:
-    for i in range(len(words)):
-        word = np.int64(words[i])
-        while word != 0:
-            lowest = word & -word
-            label = known[at + shifts[i * _BITS + _BIT_OF[(lowest * _DE_BRUIJN & 0xFFFFFFFF) >> 27]]]
-            if label != 0:
-                return float(label)
-            word ^= lowest
-    return 0.0
+def _funnel(words: Array, at: int, low: int) -> Any:
+    # 64 bits, from bit `low` of a word on.
+    return (words[at] >> np.uint64(low)) | ((words[at + 1] << np.uint64(1)) << np.uint64(63 - low))
+
+
+@njit(cache=True, nogil=True)
+def _label(bits: Any, at: int, label: int, known: Array) -> None:
+    while bits != 0:
+        known[at + lowest_bit(bits)] = label
+        bits &= bits - np.uint64(1)

@@ -3,7 +3,7 @@
 Where an axis has length 2, 0 is foreground, 1 background.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 from active_matting.compiled import njit
 from active_matting.solvers.sampling.rays import Met
 from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Planes, Workers
+from active_matting.solvers.sampling.vectors import (
+    LANES,
+    greatest,
+    least,
+    load,
+    select,
+    splat,
+    splat_integer,
+    square_root,
+    store,
+)
 
 Offers: TypeAlias = tuple[NDArray[np.float32], Planes]
 """Pairs `(size, 8)`: foreground, background, the variance around either. And the same as lines in colour space, 7
@@ -18,8 +29,8 @@ planes: background, the way to the foreground, one over that way's squared lengt
 
 _TINY = np.float32(1e-6)  # keeps quotients finite and an exact colour fit from hiding all else
 _FAR = np.float32(1e9)  # the background "colour" of pixels without a sample pair: never a good fit
-_LANES = 256  # pixels whose pairs are weighed at once
-_PITCH = _LANES + 16  # of their buffers: were it a power of two, they would drive each other out of the cache
+_TAKEN = 256  # pixels whose pairs are weighed at once
+_PITCH = _TAKEN + 16  # of their buffers: were it a power of two, they would drive each other out of the cache
 _TOGETHER = 4096  # pixels that are sorted together
 
 
@@ -74,13 +85,19 @@ def _sum_known(
     _, w, first, pitch = place
     for y in range(rows[0], rows[1]):
         sums[y] = 0
-        for x in range(w):
-            label = known[first + y * pitch + x]
+        x = 0
+        while x < w:
+            label, begin = known[first + y * pitch + x], x
+            red = green = blue = variance = 0.0
+            while x < w and known[first + y * pitch + x] == label:
+                at = y * w + x
+                red, green = red + samples[at, 0], green + samples[at, 1]
+                blue, variance = blue + samples[at, 2], variance + samples[at, 3]
+                x += 1
             if label != 0:
-                kind = 0 if label > 0 else 1
-                sums[y, kind, 4] += 1
-                for c in range(4):
-                    sums[y, kind, c] += samples[y * w + x, c]
+                total = sums[y, 0 if label > 0 else 1]
+                total[0], total[1], total[2] = total[0] + red, total[1] + green, total[2] + blue
+                total[3], total[4] = total[3] + variance, total[4] + (x - begin)
 
 
 @njit(cache=True, nogil=True)
@@ -97,7 +114,6 @@ def _gather_pixels(
     around = np.zeros((9, 3, _PITCH), dtype=np.float32)
     given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
     likely = np.zeros(_PITCH, dtype=np.float32)
-    scratch = np.zeros((6, _PITCH), dtype=np.float32)
     chosen = np.zeros(_PITCH, dtype=np.int32)
     codes, order = np.empty(_TOGETHER, dtype=np.int32), np.empty(_TOGETHER, dtype=np.int64)
     for top in range(numbers[0], numbers[1], _TOGETHER):
@@ -108,7 +124,7 @@ def _gather_pixels(
             f_count, b_count = max(code // (rays + 1), 1), max(code % (rays + 1), 1)
             end = begin + counts[code]
             while begin < end:
-                n = min(_LANES, end - begin)
+                n = min(_TAKEN, end - begin)
                 some = order[begin : begin + n]
                 _load_samples(some, samples, means, pixels, hits, given)
                 if f_count * b_count == 1:
@@ -116,7 +132,7 @@ def _gather_pixels(
                 else:
                     _weigh_ways(some, hits, energies, likely)
                     _load_pixels(some, pixels, place, colour, around)
-                    _choose(around, given, (f_count, b_count), likely, n, scratch, chosen)
+                    _choose(around, given, (f_count, b_count), likely, n, chosen)
                 _keep(some, pixels, place, given, b_count, chosen, pairs, lines)
                 begin += n
 
@@ -190,53 +206,44 @@ def _weigh_ways(some: Array, hits: Array, energies: Array, likely: Array) -> Non
 
 
 @njit(cache=True, nogil=True)
-def _choose(
-    around: Array, given: Array, counts: tuple[int, int], likely: Array, n: int, scratch: Array, chosen: Array
-) -> None:
+def _choose(around: Array, given: Array, counts: tuple[int, int], likely: Array, n: int, chosen: Array) -> None:
     # The pair with the least g = N_p³ A_p² D_f D_b⁴.
-    n = (n + 15) // 16 * 16
-    cost, best = scratch[0, :n], scratch[5, :n]
-    best[:] = np.inf
-    chosen[:n] = 0
-    for i in range(counts[0]):
-        for j in range(counts[1]):
-            _cost_of_pair(around, given[0, i], given[1, j], likely, n, scratch)
-            f_distance, b_distance = given[0, i, 4, :n], given[1, j, 4, :n]
-            pair = np.int32(i * counts[1] + j)
-            for x in range(n):
-                g = cost[x] * np.sqrt(f_distance[x]) * (b_distance[x] * b_distance[x])
-                chosen[x] = pair if g < best[x] else chosen[x]
-                best[x] = min(g, best[x])
+    slot = given.shape[2] * _PITCH
+    for x in range(0, n, LANES):
+        best, number = splat(np.float32(np.inf)), splat_integer(np.int32(0))
+        for i in range(counts[0]):
+            f = i * slot + x
+            for j in range(counts[1]):
+                b = (given.shape[1] + j) * slot + x
+                cost = _cost_of_pair(around, given, f, b, load(likely, x), x)
+                f_distance, b_distance = load(given, f + 4 * _PITCH), load(given, b + 4 * _PITCH)
+                g = cost * square_root(f_distance) * (b_distance * b_distance)
+                number = select(g < best, splat_integer(np.int32(i * counts[1] + j)), number)
+                best = least(g, best)
+        store(chosen, x, number)
 
 
 @njit(cache=True, nogil=True)
-def _cost_of_pair(around: Array, foreground: Array, background: Array, likely: Array, n: int, scratch: Array) -> None:
-    fit, dr, dg, db, inverse = scratch[0, :n], scratch[1, :n], scratch[2, :n], scratch[3, :n], scratch[4, :n]
-    br, bg, bb = background[0, :n], background[1, :n], background[2, :n]
-    fr, fg, fb = foreground[0, :n], foreground[1, :n], foreground[2, :n]
-    for x in range(n):
-        fit[x] = 0
-        dr[x], dg[x], db[x] = fr[x] - br[x], fg[x] - bg[x], fb[x] - bb[x]
-        inverse[x] = 1 / (dr[x] * dr[x] + dg[x] * dg[x] + db[x] * db[x] + _TINY)
+def _cost_of_pair(around: Array, given: Array, f: int, b: int, likely: Any, x: int) -> Any:
+    zero, one, tiny = splat(np.float32(0)), splat(np.float32(1)), splat(_TINY)
+    br, bg, bb = load(given, b), load(given, b + _PITCH), load(given, b + 2 * _PITCH)
+    dr, dg, db = load(given, f) - br, load(given, f + _PITCH) - bg, load(given, f + 2 * _PITCH) - bb
+    inverse = one / (dr * dr + dg * dg + db * db + tiny)
 
     # N_p = Σ over the 3×3 pixels q around p of M_q(F, B)², M_q = ‖C_q - (α̂ F + (1 - α̂) B)‖.
+    fit = own = zero
     for k in range(9):
-        r, g, b = around[k, 0, :n], around[k, 1, :n], around[k, 2, :n]
-        for x in range(n):
-            cr, cg, cb = r[x] - br[x], g[x] - bg[x], b[x] - bb[x]
-            alpha = (cr * dr[x] + cg * dg[x] + cb * db[x]) * inverse[x]
-            alpha = min(max(alpha, np.float32(0)), np.float32(1))
-            cr, cg, cb = cr - alpha * dr[x], cg - alpha * dg[x], cb - alpha * db[x]
-            fit[x] += cr * cr + cg * cg + cb * cb
+        q = 3 * k * _PITCH + x
+        cr, cg, cb = load(around, q) - br, load(around, q + _PITCH) - bg, load(around, q + 2 * _PITCH) - bb
+        alpha = least(greatest((cr * dr + cg * dg + cb * db) * inverse, zero), one)
+        own = alpha if k == 4 else own
+        cr, cg, cb = cr - alpha * dr, cg - alpha * dg, cb - alpha * db
+        fit = fit + (cr * cr + cg * cg + cb * cb)
 
     # N_p³ A_p², A_p = PF_p + (1 - 2 PF_p) α̂_p: alpha should agree with the likelier label.
-    r, g, b = around[4, 0, :n], around[4, 1, :n], around[4, 2, :n]
-    for x in range(n):
-        alpha = ((r[x] - br[x]) * dr[x] + (g[x] - bg[x]) * dg[x] + (b[x] - bb[x]) * db[x]) * inverse[x]
-        alpha = min(max(alpha, np.float32(0)), np.float32(1))
-        a = likely[x] + (1 - 2 * likely[x]) * alpha + _TINY
-        m = fit[x] + _TINY
-        fit[x] = m * m * m * (a * a)
+    a = likely + (one - (likely + likely)) * own + tiny
+    m = fit + tiny
+    return m * m * m * (a * a)
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
+from active_matting.solvers.sampling.edges import edges_of
 from active_matting.solvers.sampling.rows import Array, Arrays, Frame, Plane, Workers
+from active_matting.solvers.sampling.vectors import LANES, load, splat, store
 
 _TOGETHER = 8  # directions that share one pass over the image
 
@@ -50,15 +52,16 @@ def cast_rays(frame: Frame, tensor: StructureTensor, tile: int, known: Plane, me
     pixels, begins = _unknown(labels, tile, memory[0])
     n = len(pixels)
     found = memory[1][:n]
-    hits, energies = found[..., :2], found.view(np.float32)[..., 2:]
 
     # Rays that run along x rather than y are rays along y of the transposed image.
-    edges = _edges(labels)
-    upright = tensor[0], np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins, *edges
-    turned = tensor[1], *_turned_pixels(h, w, tile, pixels), *_turned_edges(w, *edges)
+    upright = tensor[0], np.arange(n, dtype=np.int32), _slots(pixels, w, tile), begins
+    turned = tensor[1], *_turned_pixels(h, w, tile, pixels)
+    edges = edges_of(frame, known)
     table, parts = _directions(rays, tile)
-    workers.over(_cast, len(parts), parts, table, tile, upright, turned, hits, energies, chunk=1)
-    return Met(pixels, hits, energies)
+    flat = found.reshape(-1)
+    result = rays, flat, flat.view(np.float32)
+    workers.over(_cast, len(parts), parts, table, tile, upright, turned, *edges, result, chunk=1)
+    return Met(pixels, found[..., :2], found.view(np.float32)[..., 2:])
 
 
 @cache
@@ -140,63 +143,6 @@ def _slots(pixels: Array, w: int, tile: int) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _edges(labels: Array) -> tuple[Array, Array]:
-    # The columns of labelled pixels with a neighbour, of eight, that is labelled otherwise or not at all; and where
-    # those of each row and kind begin. A ray that comes out of a labelled area comes through one of them.
-    h, w = labels.shape
-    columns = np.empty(h * w, dtype=np.int32)
-    begins = np.zeros((h, 3), dtype=np.int64)
-    is_edge, some = np.zeros(w, dtype=np.bool_), np.empty(w, dtype=np.int32)
-    n = 0
-    for y in range(h):
-        above, here, below = labels[max(y - 1, 0)], labels[y], labels[min(y + 1, h - 1)]
-        is_edge[0] = is_edge[w - 1] = True
-        for x in range(1, w - 1):
-            label = here[x]
-            differs = (above[x - 1] ^ label) | (above[x] ^ label) | (above[x + 1] ^ label)
-            differs |= (below[x - 1] ^ label) | (below[x] ^ label) | (below[x + 1] ^ label)
-            is_edge[x] = (differs | (here[x - 1] ^ label) | (here[x + 1] ^ label)) != 0
-        m = 0
-        for x in range(w):
-            if is_edge[x] & (here[x] != 0):
-                some[m] = x
-                m += 1
-        for kind in range(2):
-            begins[y, kind] = n
-            wanted = 1 - 2 * kind
-            for x in some[:m]:
-                if here[x] == wanted:
-                    columns[n] = x
-                    n += 1
-        begins[y, 2] = n
-    return columns[:n].copy(), begins
-
-
-@njit(cache=True, nogil=True)
-def _turned_edges(w: int, columns: Array, begins: Array) -> tuple[Array, Array]:
-    # The same of the transposed image.
-    counts = np.zeros((w, 2), dtype=np.int64)
-    for y in range(len(begins)):
-        for kind in range(2):
-            for e in range(begins[y, kind], begins[y, kind + 1]):
-                counts[columns[e], kind] += 1
-    turned = np.empty((w, 3), dtype=np.int64)
-    n = 0
-    for x in range(w):
-        turned[x, 0], turned[x, 1] = n, n + counts[x, 0]
-        n += counts[x, 0] + counts[x, 1]
-        turned[x, 2] = n
-    rows = np.empty_like(columns)
-    to = turned[:, :2].copy()
-    for y in range(len(begins)):
-        for kind in range(2):
-            for e in range(begins[y, kind], begins[y, kind + 1]):
-                rows[to[columns[e], kind]] = y
-                to[columns[e], kind] += 1
-    return rows, turned
-
-
-@njit(cache=True, nogil=True)
 def _cast(
     items: tuple[int, int],
     parts: Array,
@@ -204,65 +150,82 @@ def _cast(
     tile: int,
     upright: Arrays,
     turned: Arrays,
-    hits: Array,
-    energies: Array,
+    upright_edges: Arrays,
+    turned_edges: Arrays,
+    result: tuple[int, Array, Array],
 ) -> None:
     w = upright[0].shape[2]
     for item in range(items[0], items[1]):
         part = table[parts[item, 0] : parts[item, 1]]
         if part[0, 1] != 0:
-            _sweep(upright, part, tile, (w, 1), hits, energies)
+            _sweep(upright, upright_edges, part, tile, (w, 1), result)
         else:
-            _sweep(turned, part, tile, (1, w), hits, energies)
+            _sweep(turned, turned_edges, part, tile, (1, w), result)
 
 
 @njit(cache=True, nogil=True)
-def _sweep(planes: Arrays, part: Array, tile: int, strides: tuple[int, int], hits: Array, energies: Array) -> None:
-    tensor, numbers, slots, begins, edges, edge_begins = planes
+def _sweep(
+    planes: Arrays,
+    edges: Arrays,
+    part: Array,
+    tile: int,
+    strides: tuple[int, int],
+    result: tuple[int, Array, Array],
+) -> None:
+    rays, hits, energies = result
+    tensor, numbers, slots, begins = planes
+    columns, edge_begins, has_labels = edges
     h, w = tensor.shape[1:]
     sign = part[0, 2]
+    way, length = (0 if sign > 0 else 1), w + 2 * h
+    weights = part[:, 4:7].astype(np.float32)
 
     # The integral so far, coming from where the rays point to; what each line met last, and the integral there.
-    totals = np.zeros((len(part), 3, w + 2 * h), dtype=np.float32)
-    met = np.full((len(part), 2, w + 2 * h), -1, dtype=np.int32)
+    totals = np.zeros(len(part) * length, dtype=np.float32)
+    met = np.full(2 * len(part) * length, -1, dtype=np.int32)
+    there = np.zeros(2 * len(part) * length, dtype=np.float32)
+    starts = np.empty(len(part), dtype=np.int64)
     has_met = False
     for k in range(h):
         y = h - 1 - k if sign > 0 else k
-        has_met |= edge_begins[y, 0] < edge_begins[y, 2]  # before it there is nothing to integrate from
-        t_yy, t_yx, t_xx = tensor[0, y], tensor[1, y], tensor[2, y]
+        # Parallel lines x = line + round(y · slope) cover every pixel once; ‖∇I · d‖² is integrated along them.
         for i in range(len(part)):
-            # Parallel lines x = line + round(y · slope) cover every pixel once; ‖∇I · d‖² is integrated along them.
-            start = h - int(np.floor(y * part[i, 3] + 0.5))
-            yy, yx, xx = np.float32(part[i, 4]), np.float32(part[i, 5]), np.float32(part[i, 6])
-            total = totals[i, 0, start : start + w]
-            for x in range(w if has_met else 0):
-                total[x] += yy * t_yy[x] + yx * t_yx[x] + xx * t_xx[x]
+            starts[i] = h - int(np.floor(y * part[i, 3] + 0.5))
+        has_met |= has_labels[y]  # before it there is nothing to integrate from
+        if has_met:
+            _integrate(tensor, y, weights, starts, totals)
+        for i in range(len(part)):
             for kind in range(2):
-                met_here, there = met[i, kind, start : start + w], totals[i, 1 + kind, start : start + w]
-                for x in edges[edge_begins[y, kind] : edge_begins[y, kind + 1]]:
-                    met_here[x] = y * strides[0] + x * strides[1]
-                    there[x] = total[x]
+                line = (2 * i + kind) * length + starts[i]
+                for e in range(edge_begins[way, y, kind], edge_begins[way, y, kind + 1]):
+                    x = columns[e]
+                    met[line + x] = y * strides[0] + x * strides[1]
+                    there[line + x] = totals[i * length + starts[i] + x]
 
             # Only the pixels with one place in their tile look in a direction.
             tile_x = int(part[i, 8])
-            begin, end = begins[y, tile_x], begins[y, tile_x + 1]
-            if y % tile == int(part[i, 7]) and begin < end:
-                ray, looking = int(part[i, 0]) // (tile * tile), (numbers[begin:end], slots[begin:end])
-                lines = met[i, :, start + tile_x :], totals[i, 1:, start + tile_x :]
-                _look(looking, tile, total[tile_x:], lines, (hits[:, ray], energies[:, ray]))
+            if y % tile == int(part[i, 7]):
+                ray, line = int(part[i, 0]) // (tile * tile), 2 * i * length + starts[i] + tile_x
+                for j in range(begins[y, tile_x], begins[y, tile_x + 1]):
+                    pixel, x = numbers[j], slots[j] * tile
+                    total, at, to = totals[i * length + starts[i] + tile_x + x], line + x, (pixel * rays + ray) * 4
+                    hits[to], hits[to + 1] = met[at], met[at + length]
+                    energies[to + 2] = max(total - there[at], np.float32(0))
+                    energies[to + 3] = max(total - there[at + length], np.float32(0))
 
 
 @njit(cache=True, nogil=True)
-def _look(
-    looking: tuple[Array, Array],
-    tile: int,
-    total: Array,
-    lines: tuple[Array, Array],
-    found: tuple[Array, Array],
-) -> None:
-    (numbers, slots), (met, there), (hits, energies) = looking, lines, found
-    for j in range(len(numbers)):
-        pixel, x = numbers[j], slots[j] * tile
-        for kind in range(2):
-            hits[pixel, kind] = met[kind, x]
-            energies[pixel, kind] = max(total[x] - there[kind, x], np.float32(0))
+def _integrate(tensor: Array, y: int, weights: Array, starts: Array, totals: Array) -> None:
+    # One row of the image, for all directions.
+    h, w = tensor.shape[1:]
+    length, whole = w + 2 * h, w // LANES * LANES
+    t_yy, t_yx, t_xx = y * w, (h + y) * w, (2 * h + y) * w
+    for i in range(len(starts)):
+        to = i * length + starts[i]
+        w_yy, w_yx, w_xx = weights[i, 0], weights[i, 1], weights[i, 2]
+        s_yy, s_yx, s_xx = splat(w_yy), splat(w_yx), splat(w_xx)
+        for x in range(0, whole, LANES):
+            energy = s_yy * load(tensor, t_yy + x) + s_yx * load(tensor, t_yx + x) + s_xx * load(tensor, t_xx + x)
+            store(totals, to + x, load(totals, to + x) + energy)
+        for x in range(whole, w):
+            totals[to + x] += w_yy * tensor[0, y, x] + w_yx * tensor[1, y, x] + w_xx * tensor[2, y, x]

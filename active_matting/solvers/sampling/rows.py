@@ -1,7 +1,7 @@
-"""What the kernels of shared sampling have in common: planes in a margin, runs of pixels, rows for threads.
+"""What the kernels of shared sampling have in common: planes in a margin, and items, such as rows, for threads.
 
 A plane is flat and lies in a margin, so that a neighbour is a constant away and none needs a check. A kernel works on
-`rows`, from the first to before the last, in runs of pixels, a run rounded up to whole vectors.
+items from the first to before the last.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,6 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.compiled import njit
-
 Plane: TypeAlias = NDArray[np.float32]
 """(size,) of a frame: one number for each pixel, and for the margin."""
 
@@ -27,10 +25,10 @@ Array: TypeAlias = NDArray[Any]
 
 Arrays: TypeAlias = tuple[Array, ...]
 
-LANES = 16  # runs are multiples of it: no remainder is left for slower code
-_LONGEST = 512  # pixels of a run: a kernel's buffers stay in the first-level cache
-_GAP = 32  # pixels that need no work but are cheaper to take along than to part a run
+_LINE = 16  # numbers of a line of the cache; a vector of pixels is at most as long
 _CHUNK = 16  # rows a thread takes at once
+_SHARES = 4  # so many chunks for each thread, that none waits long for another
+OUTSIDE = 2  # what `known` holds in the margin
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,9 @@ class Frame:
 
     @property
     def pitch(self) -> int:
-        """From one row to the next; behind the right margin is room for a run rounded up."""
-        return (self.w + 2 * self.margin + 2 * LANES - 1) // LANES * LANES
+        """From one row to the next; behind the right margin is room for a vector's rest."""
+        # An odd number of cache lines: neighbours above each other do not drive each other out of the cache.
+        return (self.w + 2 * self.margin + 2 * _LINE - 1) // _LINE // 2 * 2 * _LINE + _LINE
 
     @property
     def size(self) -> int:
@@ -108,35 +107,9 @@ class Workers:
         for future in futures:
             future.result()
 
-
-@njit(cache=True, nogil=True)
-def whole_vectors(n: int) -> int:
-    """So many pixels, rounded up."""
-    return (n + LANES - 1) // LANES * LANES
-
-
-@njit(cache=True, nogil=True)
-def next_run(todo: Array, row: int, x: int, w: int) -> tuple[int, int, int]:
-    """The next run of pixels, from `x` on, of the row that begins at index `row`, in which `todo` is 0.
-
-    Gives its first column, its last plus one, and its length in whole vectors; the first is w if there is none.
-    """
-    while x < w and todo[row + x] != 0:
-        x += 1
-    if x >= w:
-        return w, w, 0
-    last = x
-    for column in range(x, min(w, x + _LONGEST)):
-        if todo[row + column] == 0:
-            last = column
-        elif column - last >= _GAP:
-            break
-    return x, last + 1, whole_vectors(last + 1 - x)
-
-
-def run_buffer(n: int) -> int:
-    """How long a buffer for runs of an image `n` pixels wide must be."""
-    return (min(n, _LONGEST) + LANES - 1) // LANES * LANES
+    def share(self, kernel: Callable[..., None], count: int, *arguments: Any) -> None:
+        """The same in a few chunks for each thread: for items that are as much work as any other."""
+        self.over(kernel, count, *arguments, chunk=max(1, -(-count // (_SHARES * (self._others + 1)))))
 
 
 @cache
@@ -154,24 +127,3 @@ def chessboard_offsets(count: int) -> NDArray[np.int64]:
     offsets = nearest_offsets(3 * count)
     chosen: NDArray[np.int64] = offsets[offsets.sum(1) % 2 == 0][:count]
     return chosen
-
-
-@njit(cache=True, nogil=True)
-def exponentials(exponent: Array, bits: Array, power: Array, result: Array) -> None:
-    # exp(x) for x ≤ 0, in vectors: 2^(i + f), 2^i made of its bits (`bits` and `power` are one memory), 2^f a
-    # polynomial of degree 6. Good to 2e-7, relative, down to exp(-87), and that for all below.
-    for x in range(len(exponent)):
-        t = max(exponent[x], np.float32(-87)) * np.float32(1.4426950408889634)
-        whole = np.int32(t - np.float32(1)) + np.int32(1)
-        whole = whole - np.int32(1) if np.float32(whole) > t else whole
-        exponent[x] = t - np.float32(whole)
-        bits[x] = (whole + np.int32(127)) << np.int32(23)
-    for x in range(len(exponent)):
-        f = exponent[x]
-        p = np.float32(2.1866e-4)
-        p = p * f + np.float32(1.23890e-3)
-        p = p * f + np.float32(9.68430e-3)
-        p = p * f + np.float32(5.548024e-2)
-        p = p * f + np.float32(2.4022984e-1)
-        p = p * f + np.float32(6.9314699e-1)
-        result[x] = (p * f + np.float32(1)) * power[x]

@@ -1,88 +1,64 @@
-"""The sums over neighbours that shared sampling's last stage is made of: of runs of pixels, and of single ones."""
+"""The sums over neighbours that shared sampling's last stage is made of, of eight pixels at once."""
 
 import numpy as np
 
 from active_matting.compiled import njit
-from active_matting.solvers.sampling.rows import Array, Arrays
+from active_matting.solvers.sampling.rows import Array
+from active_matting.solvers.sampling.vectors import LANES, absolute, load, multiply_add, splat, store
 
 
 @njit(cache=True, nogil=True)
-def sum_by_difference(
-    at: int, n: int, alpha: Array, terms: Array, shifts: Array, gauss: Array, weights: Array, sums: Array
-) -> None:
-    # W_c = G f_q |α_p - α_q|, and G f_p for the pixel itself: Σ W_c α, W_c α F, W_c (1 - α), W_c (1 - α) B.
-    # Four neighbours at once, so that the sums are read and written a fourth as often.
-    here = alpha[at : at + n]
-    for c in range(8):
-        sums[c, :n] = terms[c, at : at + n]
-    for k in range(1, len(shifts), 4):
-        last = len(shifts) - 1
-        q = at + shifts[k], at + shifts[min(k + 1, last)], at + shifts[min(k + 2, last)], at + shifts[min(k + 3, last)]
-        for j in range(4):
-            g = gauss[k + j] if k + j <= last else np.float32(0)
-            there, weight = alpha[q[j] : q[j] + n], weights[j, :n]
-            for x in range(n):
-                weight[x] = g * abs(here[x] - there[x])
-        for c in range(8):
-            _add_four(sums[c, :n], terms[c], q, weights)
+def sum_by_difference(at: int, terms: Array, shifts: Array, gauss: Array, sums: Array) -> None:
+    """Fill the first 8 sums: Σ W_c α, W_c α F, W_c (1 - α), W_c (1 - α) B.
 
-
-@njit(cache=True, nogil=True)
-def sum_one(at: int, pitch: int, alpha: Array, terms: Array, disc: Arrays, sums: Array) -> None:
-    # The same and the squares' sums of one pixel.
-    shifts, gauss, line = disc
-    fa, fr, fg, fb = terms[0, at], terms[1, at], terms[2, at], terms[3, at]
-    ba, br, bg, bb = terms[4, at], terms[5, at], terms[6, at], terms[7, at]
+    W_c = G f_q |α_p - α_q|, and G f_p for the pixel itself.
+    """
+    size = terms.shape[1]
+    alpha = load(terms, 12 * size + at)
+    fa, fr = load(terms, at), load(terms, size + at)
+    fg, fb = load(terms, 2 * size + at), load(terms, 3 * size + at)
+    ba, br = load(terms, 4 * size + at), load(terms, 5 * size + at)
+    bg, bb = load(terms, 6 * size + at), load(terms, 7 * size + at)
     for k in range(1, len(shifts)):
-        q = at + shifts[k]
-        weight = gauss[k] * abs(alpha[at] - alpha[q])
-        fa, fr, fg, fb = (
-            fa + weight * terms[0, q],
-            fr + weight * terms[1, q],
-            fg + weight * terms[2, q],
-            fb + weight * terms[3, q],
-        )
-        ba, br, bg, bb = (
-            ba + weight * terms[4, q],
-            br + weight * terms[5, q],
-            bg + weight * terms[6, q],
-            bb + weight * terms[7, q],
-        )
-    sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7] = fa, fr, fg, fb, ba, br, bg, bb
-    sums[8:] = 0
-    radius = len(line) // 2
-    for dx in range(len(line)):
-        mixed = apart = told = one = f_sure = b_sure = np.float32(0)
-        for dy in range(len(line)):
-            q = at + (dy - radius) * pitch + dx - radius
-            mixed, apart, told, one = mixed + terms[8, q], apart + terms[9, q], told + terms[10, q], one + terms[11, q]
-            f_sure, b_sure = f_sure + line[dy] * terms[0, q], b_sure + line[dy] * terms[4, q]
-        sums[8], sums[9], sums[10], sums[11] = sums[8] + mixed, sums[9] + apart, sums[10] + told, sums[11] + one
-        sums[12], sums[13] = sums[12] + line[dx] * f_sure, sums[13] + line[dx] * b_sure
+        to = at + shifts[k]
+        weight = splat(gauss[k]) * absolute(alpha - load(terms, 12 * size + to))
+        fa = multiply_add(weight, load(terms, to), fa)
+        fr = multiply_add(weight, load(terms, size + to), fr)
+        fg = multiply_add(weight, load(terms, 2 * size + to), fg)
+        fb = multiply_add(weight, load(terms, 3 * size + to), fb)
+        ba = multiply_add(weight, load(terms, 4 * size + to), ba)
+        br = multiply_add(weight, load(terms, 5 * size + to), br)
+        bg = multiply_add(weight, load(terms, 6 * size + to), bg)
+        bb = multiply_add(weight, load(terms, 7 * size + to), bb)
+    store(sums, 0, fa)
+    store(sums, LANES, fr)
+    store(sums, 2 * LANES, fg)
+    store(sums, 3 * LANES, fb)
+    store(sums, 4 * LANES, ba)
+    store(sums, 5 * LANES, br)
+    store(sums, 6 * LANES, bg)
+    store(sums, 7 * LANES, bb)
 
 
 @njit(cache=True, nogil=True)
-def _add_four(total: Array, term: Array, q: tuple[int, int, int, int], weights: Array) -> None:
-    n = len(total)
-    w_0, w_1, w_2, w_3 = weights[0, :n], weights[1, :n], weights[2, :n], weights[3, :n]
-    t_0, t_1, t_2, t_3 = term[q[0] : q[0] + n], term[q[1] : q[1] + n], term[q[2] : q[2] + n], term[q[3] : q[3] + n]
-    for x in range(n):
-        total[x] += (w_0[x] * t_0[x] + w_1[x] * t_1[x]) + (w_2[x] * t_2[x] + w_3[x] * t_3[x])
-
-
-@njit(cache=True, nogil=True)
-def sum_window(at: int, n: int, pitch: int, term: Array, line: Array, column: Array, total: Array) -> None:
-    # Σ over a square of line[dy] line[dx] term: down the columns first, then along the row.
-    radius = len(line) // 2
-    wide = n + 2 * radius
-    column[:wide] = 0
-    for k in range(len(line)):
-        q = at + (k - radius) * pitch - radius
-        source, factor = term[q : q + wide], line[k]
-        for x in range(wide):
-            column[x] += factor * source[x]
-    total[:n] = 0
-    for k in range(len(line)):
-        source, factor = column[k : k + n], line[k]
-        for x in range(n):
-            total[x] += factor * source[x]
+def sum_square(at: int, pitch: int, terms: Array, line: Array, sums: Array) -> None:
+    """Fill the last 6: over a square, Σ of terms 8 to 11, and Σ G of terms 0 and 4, G = line[dy] line[dx]."""
+    size, radius = terms.shape[1], len(line) // 2
+    mixed = apart = told = one = f_sure = b_sure = splat(np.float32(0))
+    for dy in range(len(line)):
+        row = at + (dy - radius) * pitch - radius
+        f_row = b_row = splat(np.float32(0))
+        for dx in range(len(line)):
+            to, factor = row + dx, splat(line[dx])
+            mixed, apart = mixed + load(terms, 8 * size + to), apart + load(terms, 9 * size + to)
+            told, one = told + load(terms, 10 * size + to), one + load(terms, 11 * size + to)
+            f_row = multiply_add(factor, load(terms, to), f_row)
+            b_row = multiply_add(factor, load(terms, 4 * size + to), b_row)
+        f_sure = multiply_add(splat(line[dy]), f_row, f_sure)
+        b_sure = multiply_add(splat(line[dy]), b_row, b_sure)
+    store(sums, 8 * LANES, mixed)
+    store(sums, 9 * LANES, apart)
+    store(sums, 10 * LANES, told)
+    store(sums, 11 * LANES, one)
+    store(sums, 12 * LANES, f_sure)
+    store(sums, 13 * LANES, b_sure)
