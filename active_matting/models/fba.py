@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from active_matting.errors import InvalidArgumentError
 from active_matting.models.base import Network, Prediction
 from active_matting.models.decoder import Decoder, start_alpha_at
 from active_matting.models.hints import HintMaps
@@ -20,7 +21,8 @@ class FBA(Network):
     `active_matting.models.fusion`. width, depths: 64 and 3, 4, 6, 3 as published, less for smaller networks of the same
     topology; head: channels at full resolution. sigmas: of the hints, pixels, as in the released code.
     encoder_sees_marks: whether the two masks are among the encoder's inputs. guess: a solver's name, whose matte is one
-    more channel at both ends, and the alpha to which the network's is added (ours; None as published). Raises
+    more channel at both ends, and the alpha to which the network's is added (ours; None as published); trust: how much
+    of that change is made, less than all for a network that is right more often than not. Raises
     `InvalidArgumentError`.
     """
 
@@ -32,10 +34,13 @@ class FBA(Network):
         sigmas: tuple[float, float, float] = (6.4, 25.6, 51.2),
         encoder_sees_marks: bool = True,
         guess: str | None = None,
+        trust: float = 1.0,
     ) -> None:
         super().__init__()
+        if not 0 < trust <= 1:
+            raise InvalidArgumentError(f"trust must lie in (0, 1], got {trust}")
         self.hint_maps = HintMaps(sigmas)
-        self.guess = guess
+        self.guess, self.trust = guess, trust
         self.encoder_sees_marks = encoder_sees_marks
         more = 0 if guess is None else 1
         self.encoder = DilatedResNet((11 if encoder_sees_marks else 9) + more, width, depths)
@@ -49,5 +54,7 @@ class FBA(Network):
         seen = [normal, hints, marks] if self.encoder_sees_marks else [normal, hints]
         stem, early, deep = self.encoder(torch.cat(seen + guess, dim=1))
         output = self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1))
-        alpha = output[:, :1] if self.guess is None else output[:, :1] + previous
+        alpha = output[:, :1]
+        if self.guess is not None:
+            alpha = previous + self.trust * ((previous + alpha).clamp(0, 1) - previous)
         return Prediction(alpha.clamp(0, 1), output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())

@@ -15,9 +15,10 @@ def make_imatting(
     head: Sequence[int] = (32, 16),
     sigmas: tuple[float, float, float] = SIGMAS,
     guess: str | None = None,
+    trust: float = 1.0,
 ) -> FBA:
     """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1).
 
-    guess: see `FBA`; with one it sees a tenth channel.
+    guess, trust: see `FBA`; with a guess it sees a tenth channel.
     """
-    return FBA(width, depths, head, sigmas, encoder_sees_marks=False, guess=guess)
+    return FBA(width, depths, head, sigmas, encoder_sees_marks=False, guess=guess, trust=trust)

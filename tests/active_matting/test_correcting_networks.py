@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from active_matting.data.rendered import Rendered
+from active_matting.errors import InvalidArgumentError
 from active_matting.models import make_network
 from active_matting.models.fba import FBA
 from active_matting.models.weights import write_network
@@ -57,20 +58,32 @@ def test_training_shows_the_network_the_same_guess_as_solving() -> None:
         assert np.abs(alpha - make_solver(GUESS).prepare(image).solve(labels).alpha).max() < 1e-6
 
 
-def test_a_trained_one_moves_away_from_its_guess(untrained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trust", [1.0, 0.3])
+def test_a_trained_one_moves_away_from_its_guess_as_far_as_it_is_trusted(
+    untrained: Path, tmp_path: Path, trust: float
+) -> None:
     image, label_map = picture()
-    network = make_network("imatting", **SMALL, guess=GUESS)
+    arguments = SMALL | {"guess": GUESS, "trust": trust}
+    network = make_network("imatting", **arguments)
     assert isinstance(network, FBA)
     with torch.no_grad():
         network.decoder.conv_up4.get_parameter("4.bias")[0] = 0.25
-    write_network(tmp_path / "moved", network, "imatting", SMALL | {"guess": GUESS})
+    write_network(tmp_path / "moved", network, "imatting", arguments)
     before, after = (
         make_solver("imatting", weights=str(path), fusion=False).prepare(image).solve(label_map).alpha
         for path in (untrained, tmp_path / "moved")
     )
-    is_free = (label_map == 0) & (before < 0.74)
-    np.testing.assert_allclose(after[is_free], before[is_free] + 0.25, atol=1e-5)
+    is_free = label_map == 0
+    np.testing.assert_allclose(
+        after[is_free], before[is_free] + trust * (np.minimum(before[is_free] + 0.25, 1) - before[is_free]), atol=1e-5
+    )
     assert (after[label_map == -1] == 0).all()
+
+
+@pytest.mark.parametrize("trust", [0.0, 1.5])
+def test_trust_is_a_share(trust: float) -> None:
+    with pytest.raises(InvalidArgumentError, match=str(trust)):
+        make_network("imatting", **SMALL, guess=GUESS, trust=trust)
 
 
 def test_weights_of_a_network_without_guesses_are_a_beginning(tmp_path: Path) -> None:
