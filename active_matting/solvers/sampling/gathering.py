@@ -127,8 +127,9 @@ def _gather_pixels(
         # Pixels with as many samples are weighed together: no time goes to pairs that are none.
         some_pixels = pixels[top : min(top + _TOGETHER, numbers[1])]
         counts = _sort_pixels(some_pixels, ranks, hits, is_new, codes, order)
-        begin = 0
-        for code in range(len(counts)):
+        begin = counts[0]
+        _keep_means(order[:begin], place, means, pairs, lines)
+        for code in range(1, len(counts)):
             f_count, b_count = max(code // (rays + 1), 1), max(code % (rays + 1), 1)
             end = begin + counts[code]
             while begin < end:
@@ -262,6 +263,20 @@ def _cost_of_pair(around: Array, given: Array, f: int, b: int, likely: Any, x: i
     a = likely + (one - (likely + likely)) * own + tiny
     m = fit + tiny
     return m * m * m * (a * a)
+
+
+@njit(cache=True, nogil=True)
+def _keep_means(some: Array, place: tuple[int, int, int, int], means: Array, pairs: Array, lines: Array) -> None:
+    # As `_keep` does for pixels that met nothing: with few regions those are most.
+    given = np.zeros((2, 1, 5, _PITCH), dtype=np.float32)
+    for kind in range(2):
+        given[kind, 0, :4, 0] = means[kind]
+    _keep(some[:1], place, given, 1, np.zeros(1, dtype=np.int32), pairs, lines)
+    for i in range(1, len(some)):
+        source, at = _place(some[0], place), _place(some[i], place)
+        store(pairs, 8 * at, load(pairs, 8 * source))
+        for c in range(7):
+            lines[c, at] = lines[c, source]
 
 
 @njit(cache=True, nogil=True)

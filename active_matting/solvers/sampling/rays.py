@@ -107,17 +107,20 @@ def _split(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 @njit(cache=True, nogil=True)
 def _lines(table: Array, rows: Array, columns: Array) -> Array:
-    # Of each direction, from-to: those of its lines, named by x where y = 0, that pass through changed pixels.
-    lines = np.zeros((len(table), 2), dtype=np.int64)
+    # Of each direction, from-to: those of its lines, named by x where y = 0, that pass through changed pixels. And the
+    # row of the first of these pixels on the way back from where rays point to: rays from before it do not meet them.
+    lines = np.zeros((len(table), 3), dtype=np.int64)
     for i in range(len(table)):
         extents, slope = (rows if table[i, 1] != 0 else columns), table[i, 3]
-        begin, end = _FAR, -_FAR
+        begin, end, row = _FAR, -_FAR, -1
         for y in range(len(extents)):
             if extents[y, 0] < extents[y, 1]:
                 shift = int(np.floor(y * slope + 0.5))
                 begin, end = min(begin, extents[y, 0] - shift), max(end, extents[y, 1] - shift)
+                if table[i, 2] > 0 or row < 0:
+                    row = y
         if begin < end:
-            lines[i, 0], lines[i, 1] = begin, end
+            lines[i, 0], lines[i, 1], lines[i, 2] = begin, end, row
     return lines
 
 
@@ -187,7 +190,7 @@ def _sweep(
                         there[line + x] = totals[i * length + starts[i] + x]
 
             # Only the pixels with one place in their tile look in a direction.
-            if y % tile == int(part[i, 7]):
+            if y % tile == int(part[i, 7]) and (lines[i, 2] - y) * sign >= 0:
                 ray, tile_x = int(part[i, 0]) // (tile * tile), int(part[i, 8])
                 for x in range(begin + (tile_x - begin) % tile, end, tile):
                     if is_unknown[y, x] == 0:
