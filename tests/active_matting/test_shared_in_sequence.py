@@ -92,6 +92,16 @@ def test_regions_added_and_undone_in_a_larger_image(shape: tuple[int, int]) -> N
         assert_same(prepared._solve_with(1 + i % 2, label_map), from_scratch(Shared(), image, label_map, 1))
 
 
+def test_images_that_take_turns_do_not_disturb_each_other() -> None:
+    images = [mottled(seed, (90, 80)) for seed in range(3)]
+    prepared = [Shared().prepare(image) for image in images]
+    with patch.object(_Workspace, "_idle", deque(maxlen=2)):  # one fewer than images
+        for label_map in regions_in_turn((90, 80), 5):
+            for image, one in zip(images, prepared, strict=True):
+                for _ in range(2):
+                    assert_same(one.solve(label_map), from_scratch(Shared(), image, label_map, 1))
+
+
 def test_threads_that_solve_at_once_do_not_disturb_each_other() -> None:
     images = [mottled(seed, (90, 80)) for seed in range(2)]
     prepared = [Shared().prepare(image) for image in images]

@@ -199,12 +199,8 @@ def _sweep(
                     total, to = totals[i * length + starts[i] + x], (pixel * rays + ray) * 4
                     f_energy = max(total - there[at], np.float32(0))
                     b_energy = max(total - there[at + length], np.float32(0))
-                    if not are_all and (
-                        hits[to] != met[at]
-                        or hits[to + 1] != met[at + length]
-                        or energies[to + 2] != f_energy
-                        or energies[to + 3] != b_energy
-                    ):
+                    # The way to the same pixel costs the same.
+                    if not are_all and (hits[to] != met[at] or hits[to + 1] != met[at + length]):
                         is_new[pixel] = True
                     hits[to], hits[to + 1] = met[at], met[at + length]
                     energies[to + 2], energies[to + 3] = f_energy, b_energy
