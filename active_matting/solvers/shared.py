@@ -193,7 +193,10 @@ class PreparedShared:
         return self._planes.frame.h, self._planes.frame.w
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
-        """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
+        """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value.
+
+        Labels like those of this image's last solve take less time, and give the matte they would give anyway.
+        """
         return self._solve_with(_threads(*self.shape), label_map)
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
