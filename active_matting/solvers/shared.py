@@ -1,6 +1,8 @@
 """Shared sampling: neighbouring pixels share the few foreground and background colours found along rays."""
 
+import weakref
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,12 +17,14 @@ from active_matting.compiled import thread_count
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.base import Matte, PreparedClassical
 from active_matting.solvers.sampling.blocks import cover, unknown_bits
+from active_matting.solvers.sampling.changes import Changed
 from active_matting.solvers.sampling.expansion import Likeness, expand, likeness
-from active_matting.solvers.sampling.gathering import gather, offer_arrays, withdraw
-from active_matting.solvers.sampling.rays import StructureTensor, cast_rays, met_memory
+from active_matting.solvers.sampling.gathering import gather, offer_arrays
+from active_matting.solvers.sampling.rays import Met, StructureTensor, cast_rays
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import (
     Frame,
+    Plane,
     Planes,
     Workers,
     chessboard_offsets,
@@ -130,32 +134,48 @@ def _margin(parameters: Shared) -> int:
 class _Workspace:
     """The arrays in which one solve works, kept for the next: fresh memory costs as much as the arithmetic.
 
-    They are the process's, not an image's: hundreds of prepared images would else hold as many.
+    What rays met and the pairs chosen from that also help the next solve of the same image, most of whose labels are
+    as a rule those of the last. Arrays are the process's, not an image's: hundreds of prepared images would else hold
+    as many.
     """
 
     _idle: ClassVar[deque["_Workspace"]] = deque(maxlen=8)  # the oldest goes when a ninth comes
 
     @classmethod
-    def take(cls, frame: Frame, parameters: Shared) -> "_Workspace":
-        """An idle one of this size, or a new one."""
-        for _ in range(len(cls._idle)):
-            with suppress(IndexError):  # another thread has taken the last
-                workspace = cls._idle.pop()
-                if workspace.size == (frame, parameters.rays):
-                    return workspace
-                cls._idle.appendleft(workspace)
-        return cls(frame, parameters)
+    def take(cls, planes: "_Planes", parameters: Shared) -> "_Workspace":
+        """The idle one that last worked on this image, else the oldest of this size, or a new one."""
+        for is_any_image_right in (False, True):
+            for _ in range(len(cls._idle)):
+                with suppress(IndexError):  # another thread has taken the last
+                    workspace = cls._idle.popleft()
+                    is_of_image = is_any_image_right or workspace.last() is planes
+                    if is_of_image and workspace.size == (planes.frame, parameters):
+                        return workspace
+                    cls._idle.append(workspace)
+        return cls(planes.frame, parameters)
 
     def give_back(self) -> None:
         """Leave it to the next solve. To be called only when one has ended well."""
         self._idle.append(self)
 
     def __init__(self, frame: Frame, parameters: Shared) -> None:
-        self.size = frame, parameters.rays
-        self.met = met_memory(frame, parameters.rays)
+        self.size = frame, parameters
+        self.met = Met.of(frame, parameters.rays, parameters.tile)
         self.offers = offer_arrays(frame)
         self.refined = frame.full(8, 0)
         self.terms = frame.full(TERMS, 0)
+        self.known: Plane = frame.full(1, 1)[0]  # by which `met` and `offers` are filled
+        self.last: Callable[[], _Planes | None] = lambda: None  # the image that they are filled for
+
+    def changed(self, planes: "_Planes", known: Plane) -> Changed:
+        """Which labels make `met` other than it is."""
+        if self.last() is planes:
+            return Changed.between(planes.frame, self.known, known)
+        return Changed.all_of(planes.frame)
+
+    def keep(self, planes: "_Planes", known: Plane) -> None:
+        """Remember what it is filled by, and for."""
+        self.known, self.last = known, weakref.ref(planes)
 
 
 class PreparedShared:
@@ -173,7 +193,10 @@ class PreparedShared:
         return self._planes.frame.h, self._planes.frame.w
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
-        """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
+        """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value.
+
+        Labels like those of this image's last solve take less time, and give the matte they would give anyway.
+        """
         return self._solve_with(_threads(*self.shape), label_map)
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -191,7 +214,7 @@ class PreparedShared:
         return alphas
 
     def _solve_with(self, threads: int, label_map: LabelMap) -> Matte:
-        workspace = _Workspace.take(self._planes.frame, self._parameters)
+        workspace = _Workspace.take(self._planes, self._parameters)
         method = partial(_solve, self._parameters, self._planes, workspace, threads)
         matte = PreparedClassical(self.shape, method, keeps_labels=True).solve(label_map)
         workspace.give_back()
@@ -207,15 +230,15 @@ def _solve(
     previous: Matte | None,
 ) -> Matte:
     p, frame, image, colour = parameters, planes.frame, planes.image, planes.colour
-    offers, refined, terms = workspace.offers, workspace.refined, workspace.terms
+    met, offers, refined, terms = workspace.met, workspace.offers, workspace.refined, workspace.terms
     with Workers(threads) as workers:
         known = expand(frame, planes.alike, label_map, workers)
         is_unknown = unknown_bits(frame, known)
         blocks = cover(frame, is_unknown)
-        met = cast_rays(frame, planes.tensor, p.tile, known, workspace.met, workers)
-        gather(frame, colour, planes.samples, known, met, offers, workers)
+        cast_rays(frame, planes.tensor, p.tile, known, workspace.changed(planes, known), met, workers)
+        gather(frame, colour, planes.samples, (workspace.known, known), met, offers, workers)
+        workspace.keep(planes, known)
         refine(frame, colour, blocks, offers, p.refinement_neighbours, p.confidence_decay, refined, workers)
-        withdraw(frame, met, offers)
         unknown, sizes = (is_unknown, blocks), (p.smoothing_neighbours, p.confidence_decay)
         return smooth(frame, image, colour, known, unknown, refined, *sizes, terms, workers)
 

@@ -1,30 +1,27 @@
 """Shared sampling: every stage against a slow twin written from the paper, and the whole against known mattes."""
 
 import pickle
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pymatting.alpha.estimate_alpha_sm import estimate_alpha_sm
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers.sampling.blocks import cover, unknown_bits
+from active_matting.solvers.sampling.changes import Changed
 from active_matting.solvers.sampling.expansion import expand
 from active_matting.solvers.sampling.gathering import gather, offer_arrays
-from active_matting.solvers.sampling.rays import cast_rays, met_memory
+from active_matting.solvers.sampling.rays import Met, cast_rays
 from active_matting.solvers.sampling.refinement import refine
 from active_matting.solvers.sampling.rows import Workers
 from active_matting.solvers.sampling.smoothing import TERMS, smooth, window_radius
-from active_matting.solvers.shared import Shared, _Workspace
+from active_matting.solvers.shared import Shared
 from active_matting.types import Alpha, Image, LabelMap
 
 Array = NDArray[Any]
@@ -48,13 +45,13 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     prepared = solver.prepare(image)
     planes, frame = prepared._planes, prepared._planes.frame
     h, w = label_map.shape
-    offers = offer_arrays(frame)
+    offers, met, nothing = offer_arrays(frame), Met.of(frame, solver.rays, solver.tile), frame.full(1, 1)[0]
     refined, terms = frame.full(8, 0), frame.full(TERMS, 0)
     sizes = solver.smoothing_neighbours, solver.confidence_decay
     with Workers(threads) as workers:
         known = expand(frame, planes.alike, label_map, workers)
-        met = cast_rays(frame, planes.tensor, solver.tile, known, met_memory(frame, solver.rays), workers)
-        gather(frame, planes.colour, planes.samples, known, met, offers, workers)
+        cast_rays(frame, planes.tensor, solver.tile, known, Changed.all_of(frame), met, workers)
+        gather(frame, planes.colour, planes.samples, (nothing, known), met, offers, workers)
         unknown = unknown_bits(frame, known), cover(frame, unknown_bits(frame, known))
         given = unknown[1], offers, solver.refinement_neighbours, solver.confidence_decay
         refine(frame, planes.colour, *given, refined, workers)
@@ -64,9 +61,8 @@ def stages(image: Image, label_map: LabelMap, solver: Shared, threads: int = 1) 
     inside[:3], inside[3:6] = (np.where(is_known, image.transpose(2, 0, 1), inside[c : c + 3]) for c in (0, 3))
     inside[6], inside[7] = np.where(is_known, frame.inside(known) == 1, inside[6]), np.where(is_known, 1, inside[7])
     met.energies[met.hits < 0] = 0
-    hits, energies = np.full((h, w, solver.rays, 2), -2), np.zeros((h, w, solver.rays, 2), dtype=np.float32)
-    y, x = met.pixels >> 32, met.pixels & 0xFFFFFFFF
-    hits[y, x], energies[y, x] = met.hits, met.energies
+    hits, energies = (a.reshape(h, w, solver.rays, 2)[:, met.ranks] for a in (met.hits, met.energies))
+    hits[is_known], energies[is_known] = -2, 0
     return {
         "image": image, "tensor": planes.tensor[0],
         "variance": planes.samples[:, 3].reshape(h, w),
@@ -362,32 +358,6 @@ def test_many_solves_at_once_equal_single_ones_bit_by_bit() -> None:
         at_once = list(pool.map(lambda one: prepared.solve(one).alpha, label_maps))
     np.testing.assert_array_equal(at_once, singly)
     assert prepared.solve_many(label_maps[:0]).shape == (0, 60, 51)
-
-
-@st.composite
-def label_maps_in_sequence(draw: st.DrawFn) -> list[LabelMap]:
-    """Regions of any label drawn one over the other, with returns to earlier maps."""
-    label_maps = [np.zeros((40, 37), dtype=np.int8)]
-    for _ in range(draw(st.integers(2, 6))):
-        if draw(st.integers(0, 4)) == 0:
-            label_maps.append(draw(st.sampled_from(label_maps)))
-        label_maps.append(label_maps[-1].copy())
-        y, x = draw(st.integers(0, 36)), draw(st.integers(0, 33))
-        label_maps[-1][y : y + 4, x : x + 4] = draw(st.sampled_from([1, -1, 2]))
-    return label_maps
-
-
-@settings(max_examples=15, deadline=None)
-@given(label_maps_in_sequence())
-def test_what_was_solved_before_leaves_no_trace(label_maps: list[LabelMap]) -> None:
-    image, _ = small_case(6, (40, 37))
-    prepared, matte = Shared().prepare(image), None
-    for label_map in label_maps:
-        matte = prepared.solve(label_map, previous=matte)
-        with patch.object(_Workspace, "_idle", deque()):  # else it would work in the same memory
-            anew = Shared().prepare(image).solve(label_map)
-        np.testing.assert_array_equal(matte.alpha, anew.alpha)
-        assert np.isfinite(matte.alpha).all()
 
 
 def test_labels_never_grow_into_a_transition() -> None:

@@ -28,10 +28,11 @@ from active_matting.solvers.batched.rays import cast_rays
 from active_matting.solvers.batched.sampling import expand
 from active_matting.solvers.batched.shared import SharedTorch
 from active_matting.solvers.closed_form import ClosedForm
+from active_matting.solvers.sampling.changes import Changed
 from active_matting.solvers.sampling.expansion import expand as expand_slowly
 from active_matting.solvers.sampling.expansion import likeness
+from active_matting.solvers.sampling.rays import Met
 from active_matting.solvers.sampling.rays import cast_rays as cast_rays_slowly
-from active_matting.solvers.sampling.rays import met_memory
 from active_matting.solvers.sampling.rows import Frame, Workers
 from active_matting.solvers.shared import Shared
 from active_matting.testing import SHAPES, SMALLEST_SHAPES, check_solver, made_up_image, made_up_labels
@@ -469,14 +470,12 @@ def test_labels_grow_and_rays_meet_as_in_the_twin() -> None:
     rays, tile = 5, 3
     tensor = state[1][0].numpy()
     tensors = tensor, np.ascontiguousarray(tensor[::-1].transpose(0, 2, 1))
+    met = Met.of(frame, rays, tile)
     with Workers(1) as workers:
         alike = likeness(frame, frame.pad(image.transpose(2, 0, 1)), 6, 0.03, workers)
         known = expand_slowly(frame, alike, label_map, workers)
-        met = cast_rays_slowly(frame, tensors, tile, known, met_memory(frame, rays), workers)
-    met.energies[met.hits < 0] = 0
-    hits, energies = np.full((33, 46, rays, 2), -1), np.zeros((33, 46, rays, 2), dtype=np.float32)
-    y, x = met.pixels >> 32, met.pixels & 0xFFFFFFFF
-    hits[y, x], energies[y, x] = met.hits, met.energies
+        cast_rays_slowly(frame, tensors, tile, known, Changed.all_of(frame), met, workers)
+    hits, energies = (a.reshape(33, 46, rays, 2)[:, met.ranks] for a in (met.hits, met.energies))
     known = frame.inside(known)
     ours = expand(state[0], torch.tensor(label_map)[None], 6, 0.03)
     np.testing.assert_array_equal(ours[0], known)

@@ -11,7 +11,7 @@ from active_matting.solvers.sampling.vectors import lowest_bit
 def edges_of(frame: Frame, known: Plane) -> tuple[Arrays, Arrays]:
     """The edges of the image, and of the transposed image.
 
-    Each is columns, begins and which rows hold any label: `columns[begins[way, y, kind] : begins[way, y, kind + 1]]`
+    Each is columns and begins: `columns[begins[way, y, kind] : begins[way, y, kind + 1]]`
     are those of row y whose label is foreground (kind 0) or background (1) and one of whose three neighbours in the
     row above (way 0) or below (1) is labelled otherwise, or not at all. A ray that comes out of a labelled area
     towards these neighbours comes through one of the edges.
@@ -47,10 +47,10 @@ def _transposed(bits: Array) -> Array:
 
 
 @njit(cache=True, nogil=True)
-def _edges(bits: Array, h: int) -> tuple[Array, Array, Array]:
+def _edges(bits: Array, h: int) -> tuple[Array, Array]:
     words = bits.shape[2]
     columns = np.empty(4 * h * words * WORD, dtype=np.int32)  # more than there can be; untouched memory costs nothing
-    begins, has_labels = np.zeros((2, h, 3), dtype=np.int64), np.zeros(h, dtype=np.bool_)
+    begins = np.zeros((2, h, 3), dtype=np.int64)
     n = 0
     for way in range(2):
         for y in range(h):
@@ -60,7 +60,6 @@ def _edges(bits: Array, h: int) -> tuple[Array, Array, Array]:
                 left, middle = np.uint64(0), bits[kind, to, 0] if 0 <= to < h else np.uint64(0)
                 for j in range(words):
                     here = bits[kind, y, j]
-                    has_labels[y] |= here != 0
                     if to < 0 or to >= h:
                         continue
                     right = bits[kind, to, j + 1] if j + 1 < words else np.uint64(0)
@@ -72,4 +71,4 @@ def _edges(bits: Array, h: int) -> tuple[Array, Array, Array]:
                         n += 1
                         edge &= edge - np.uint64(1)
             begins[way, y, 2] = n
-    return columns[:n], begins, has_labels
+    return columns[:n], begins

@@ -45,36 +45,43 @@ def gather(
     frame: Frame,
     colour: Planes,
     samples: NDArray[np.float32],
-    known: Plane,
+    labels: tuple[Plane, Plane],
     met: Met,
     offers: Offers,
     workers: Workers,
 ) -> None:
     """Fill `offers` with the best pair of samples of each unknown pixel.
 
-    samples: `(h * w, 6)`: colour, variance, y, x. A pixel none of whose rays met a foreground sample takes the mean
-    of all of them, likewise for the background.
+    samples: `(h * w, 6)`: colour, variance, y, x. labels: those by which `offers` is filled, and those by which it is
+    to be. A pixel none of whose rays met a foreground sample takes the mean of all of them, likewise for the
+    background: it is chosen for anew each time, others if what their rays met is new.
     """
     sums = np.empty((frame.h, 2, 5))
-    workers.over(_sum_known, frame.h, frame.place, samples, known, sums)
+    workers.over(_sum_known, frame.h, frame.place, samples, labels[1], sums)
     total = sums.sum(0)
     means = (total[:, :4] / np.maximum(total[:, 4:], 1)).astype(np.float32)
     image = colour, samples, means
-    found = met.pixels, met.hits, met.energies
-    workers.over(_gather_pixels, len(met.pixels), frame.place, image, found, offers, chunk=_TOGETHER)
-
-
-def withdraw(frame: Frame, met: Met, offers: Offers) -> None:
-    """Leave `offers` as it was before `gather`, as far as any stage looks."""
-    _withdraw(frame.place, met.pixels, offers[1])
+    pixels = _turn_over(frame.place, *labels, met.ranks, met.is_new, offers[1])
+    found = pixels, met.ranks, met.hits, met.energies, met.is_new
+    workers.over(_gather_pixels, len(pixels), frame.place, image, found, offers, chunk=_TOGETHER)
 
 
 @njit(cache=True, nogil=True)
-def _withdraw(place: tuple[int, int, int, int], pixels: Array, lines: Array) -> None:
-    _, _, first, pitch = place
-    for pixel in pixels:
-        at = first + (pixel >> 32) * pitch + (pixel & 0xFFFFFFFF)
-        lines[0, at] = lines[1, at] = lines[2, at] = _FAR
+def _turn_over(
+    place: tuple[int, int, int, int], before: Array, known: Array, ranks: Array, is_new: Array, lines: Array
+) -> Array:
+    # Withdraw the pairs of pixels that have become known; which others are to be chosen for, as y << 32 | x.
+    h, w, first, pitch = place
+    pixels = np.empty(h * w + 1, dtype=np.int64)
+    n = 0
+    for y in range(h):
+        for x in range(w):
+            at = first + y * pitch + x
+            pixels[n] = y << 32 | x  # overwritten unless it is one: no jump to guess
+            n += known[at] == 0 and (is_new[y * w + ranks[x]] or before[at] != 0)
+            if known[at] != 0 and before[at] == 0:
+                lines[0, at] = lines[1, at] = lines[2, at] = _FAR
+    return pixels[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -109,7 +116,7 @@ def _gather_pixels(
     offers: Arrays,
 ) -> None:
     (colour, samples, means), (pairs, lines) = image, offers
-    pixels, hits, energies = met
+    pixels, ranks, hits, energies, is_new = met
     rays = hits.shape[1]
     around = np.zeros((9, 3, _PITCH), dtype=np.float32)
     given = np.zeros((2, rays, 5, _PITCH), dtype=np.float32)  # colour, variance, squared distance
@@ -118,48 +125,61 @@ def _gather_pixels(
     codes, order = np.empty(_TOGETHER, dtype=np.int32), np.empty(_TOGETHER, dtype=np.int64)
     for top in range(numbers[0], numbers[1], _TOGETHER):
         # Pixels with as many samples are weighed together: no time goes to pairs that are none.
-        counts = _sort_pixels(top, min(_TOGETHER, numbers[1] - top), hits, codes, order)
-        begin = 0
-        for code in range(len(counts)):
+        some_pixels = pixels[top : min(top + _TOGETHER, numbers[1])]
+        counts = _sort_pixels(some_pixels, ranks, hits, is_new, codes, order)
+        begin = counts[0]
+        _keep_means(order[:begin], place, means, pairs, lines)
+        for code in range(1, len(counts)):
             f_count, b_count = max(code // (rays + 1), 1), max(code % (rays + 1), 1)
             end = begin + counts[code]
             while begin < end:
                 n = min(_TAKEN, end - begin)
                 some = order[begin : begin + n]
-                _load_samples(some, samples, means, pixels, hits, given)
+                _load_samples(some, samples, means, ranks, hits, given)
                 if f_count * b_count == 1:
                     chosen[:n] = 0
                 else:
-                    _weigh_ways(some, hits, energies, likely)
-                    _load_pixels(some, pixels, place, colour, around)
+                    _weigh_ways(some, ranks, hits, energies, likely)
+                    _load_pixels(some, place, colour, around)
                     _choose(around, given, (f_count, b_count), likely, n, chosen)
-                _keep(some, pixels, place, given, b_count, chosen, pairs, lines)
+                _keep(some, place, given, b_count, chosen, pairs, lines)
                 begin += n
 
 
 @njit(cache=True, nogil=True)
-def _sort_pixels(top: int, n: int, hits: Array, codes: Array, order: Array) -> Array:
-    # The pixels' numbers by how many foreground and background samples they met.
+def _sort_pixels(pixels: Array, ranks: Array, hits: Array, is_new: Array, codes: Array, order: Array) -> Array:
+    # The pixels by how many foreground and background samples they met; those without one kind stay to be chosen for.
     rays = hits.shape[1]
     counts = np.zeros((rays + 1) ** 2, dtype=np.int64)
-    for i in range(n):
-        code = 0
+    for i in range(len(pixels)):
+        code, number = 0, _number(pixels[i], ranks)
         for ray in range(rays):
-            code += (rays + 1) * (hits[top + i, ray, 0] >= 0) + (hits[top + i, ray, 1] >= 0)
+            code += (rays + 1) * (hits[number, ray, 0] >= 0) + (hits[number, ray, 1] >= 0)
         codes[i] = code
         counts[code] += 1
+        is_new[number] = code <= rays or code % (rays + 1) == 0
     ends = np.cumsum(counts) - counts
-    for i in range(n):
-        order[ends[codes[i]]] = top + i
+    for i in range(len(pixels)):
+        order[ends[codes[i]]] = pixels[i]
         ends[codes[i]] += 1
     return counts
 
 
 @njit(cache=True, nogil=True)
-def _load_pixels(some: Array, pixels: Array, place: tuple[int, int, int, int], colour: Array, around: Array) -> None:
-    _, _, first, pitch = place
+def _number(pixel: int, ranks: Array) -> int:
+    return int((pixel >> 32) * len(ranks) + ranks[pixel & 0xFFFFFFFF])
+
+
+@njit(cache=True, nogil=True)
+def _place(pixel: int, place: tuple[int, int, int, int]) -> int:
+    return place[2] + (pixel >> 32) * place[3] + (pixel & 0xFFFFFFFF)
+
+
+@njit(cache=True, nogil=True)
+def _load_pixels(some: Array, place: tuple[int, int, int, int], colour: Array, around: Array) -> None:
+    pitch = place[3]
     for lane in range(len(some)):
-        at = first + (pixels[some[lane]] >> 32) * pitch + (pixels[some[lane]] & 0xFFFFFFFF)
+        at = _place(some[lane], place)
         for k in range(9):
             to = at + (k // 3 - 1) * pitch + k % 3 - 1
             for c in range(3):
@@ -167,10 +187,9 @@ def _load_pixels(some: Array, pixels: Array, place: tuple[int, int, int, int], c
 
 
 @njit(cache=True, nogil=True)
-def _load_samples(some: Array, samples: Array, means: Array, pixels: Array, hits: Array, given: Array) -> None:
+def _load_samples(some: Array, samples: Array, means: Array, ranks: Array, hits: Array, given: Array) -> None:
     for lane in range(len(some)):
-        i = some[lane]
-        y, x = pixels[i] >> 32, pixels[i] & 0xFFFFFFFF
+        i, y, x = _number(some[lane], ranks), some[lane] >> 32, some[lane] & 0xFFFFFFFF
         for kind in range(2):
             count = 0
             for ray in range(hits.shape[1]):
@@ -189,11 +208,11 @@ def _load_samples(some: Array, samples: Array, means: Array, pixels: Array, hits
 
 
 @njit(cache=True, nogil=True)
-def _weigh_ways(some: Array, hits: Array, energies: Array, likely: Array) -> None:
+def _weigh_ways(some: Array, ranks: Array, hits: Array, energies: Array, likely: Array) -> None:
     # PF_p = E_b / (E_f + E_b): the label that costs less to reach is likelier; 1/2 where a side is unseen.
     least = np.empty(2, dtype=np.float32)
     for lane in range(len(some)):
-        i = some[lane]
+        i = _number(some[lane], ranks)
         for kind in range(2):
             least[kind] = np.inf
             for ray in range(hits.shape[1]):
@@ -247,9 +266,22 @@ def _cost_of_pair(around: Array, given: Array, f: int, b: int, likely: Any, x: i
 
 
 @njit(cache=True, nogil=True)
+def _keep_means(some: Array, place: tuple[int, int, int, int], means: Array, pairs: Array, lines: Array) -> None:
+    # As `_keep` does for pixels that met nothing: with few regions those are most.
+    given = np.zeros((2, 1, 5, _PITCH), dtype=np.float32)
+    for kind in range(2):
+        given[kind, 0, :4, 0] = means[kind]
+    _keep(some[:1], place, given, 1, np.zeros(1, dtype=np.int32), pairs, lines)
+    for i in range(1, len(some)):
+        source, at = _place(some[0], place), _place(some[i], place)
+        store(pairs, 8 * at, load(pairs, 8 * source))
+        for c in range(7):
+            lines[c, at] = lines[c, source]
+
+
+@njit(cache=True, nogil=True)
 def _keep(
     some: Array,
-    pixels: Array,
     place: tuple[int, int, int, int],
     given: Array,
     b_count: int,
@@ -257,9 +289,8 @@ def _keep(
     pairs: Array,
     lines: Array,
 ) -> None:
-    _, _, first, pitch = place
     for lane in range(len(some)):
-        at = first + (pixels[some[lane]] >> 32) * pitch + (pixels[some[lane]] & 0xFFFFFFFF)
+        at = _place(some[lane], place)
         f, b = given[0, chosen[lane] // b_count], given[1, chosen[lane] % b_count]
         square = _TINY
         for c in range(3):
