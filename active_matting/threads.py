@@ -1,6 +1,7 @@
 """How many threads a process computes on, told to all who compute."""
 
 import multiprocessing
+import os
 import sys
 
 import cv2
@@ -30,3 +31,24 @@ def limit_threads(threads: int | None) -> None:
 def one_thread() -> None:
     """Let this process compute on one thread."""
     limit_threads(1)
+
+
+class _ThreadsOfOpenCV:
+    """Stops OpenCV's threads where this process forks, and lets it start them anew on either side.
+
+    In a forked process they do not exist, and `cv2.setNumThreads` would wait for them forever.
+    """
+
+    count = 1
+
+    def stop(self) -> None:
+        self.count = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+
+    def allow(self) -> None:
+        cv2.setNumThreads(self.count)
+
+
+if hasattr(os, "register_at_fork"):
+    _opencv = _ThreadsOfOpenCV()
+    os.register_at_fork(before=_opencv.stop, after_in_parent=_opencv.allow, after_in_child=_opencv.allow)

@@ -30,7 +30,7 @@ def test_training_finds_the_known_optimum(tmp_path: Path) -> None:
     settings = {"learning_rate": 0.1, "weight_decay": 0.0, "weight_decay_others": 0.0}
     fit(
         recipe(
-            schedule={"epochs": 40},
+            schedule={"epochs": 80},
             optimiser=settings,
             averaging={"decay": 0.9},
             validation={"every": 0},

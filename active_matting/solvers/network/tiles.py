@@ -44,7 +44,7 @@ def tile_spans(length: int, tile: int, stride: int) -> list[tuple[int, int]]:
     """From where to where tiles go along a side of `length` pixels: of one size, evenly apart, on the stride's grid.
 
     >>> tile_spans(160, 64, 8)
-    [(0, 64), (32, 96), (64, 128), (96, 160)]
+    [(0, 64), (48, 112), (96, 160)]
     """
     tile = tile // stride * stride
     if length <= tile:
