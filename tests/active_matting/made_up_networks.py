@@ -7,8 +7,11 @@ from typing import Any
 
 import torch
 
+from active_matting import make_solver
 from active_matting.models import make_network
 from active_matting.models.weights import write_network
+from active_matting.solvers.network.prepared import PreparedNetwork
+from active_matting.testing import made_up_image
 
 NETWORK_SOLVERS = {"fba": "fba", "imatting": "imatting", "interactive-segmentation": "two-stream"}
 """The solvers that ask a network, and which."""
@@ -37,3 +40,13 @@ def tiny_weights(name: str) -> str:
 def tiny_arguments(solver: str) -> dict[str, Any]:
     """What `make_solver` is told to ask a tiny network, if it asks any."""
     return {"weights": tiny_weights(NETWORK_SOLVERS[solver])} if solver in NETWORK_SOLVERS else {}
+
+
+def tiny_solver(name: str, **kwargs: Any) -> Any:
+    return make_solver(name, **tiny_arguments(name), **kwargs)
+
+
+def prepare(name: str, shape: tuple[int, int], **kwargs: Any) -> PreparedNetwork:
+    prepared = tiny_solver(name, **kwargs).prepare(made_up_image(shape)[0])
+    assert isinstance(prepared, PreparedNetwork)
+    return prepared

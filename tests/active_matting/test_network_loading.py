@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_networks import NETWORK_SOLVERS, TINY, tiny_arguments, tiny_weights
+from made_up_networks import NETWORK_SOLVERS, TINY, prepare, tiny_arguments, tiny_weights
 
 from active_matting import make_solver
 from active_matting.compiled import threads_at_most
@@ -21,20 +21,9 @@ from active_matting.errors import ConvergenceError, FileError, InvalidArgumentEr
 from active_matting.models import make_network
 from active_matting.models.weights import find_weights, read_network, shipped_weights, write_network
 from active_matting.solvers.network import loading
-from active_matting.solvers.network.prepared import PreparedNetwork
 from active_matting.solvers.network.views import Canvas
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label
-
-
-def tiny_solver(name: str, **kwargs: Any) -> Any:
-    return make_solver(name, **tiny_arguments(name), **kwargs)
-
-
-def prepare(name: str, shape: tuple[int, int], **kwargs: Any) -> PreparedNetwork:
-    prepared = tiny_solver(name, **kwargs).prepare(made_up_image(shape)[0])
-    assert isinstance(prepared, PreparedNetwork)
-    return prepared
 
 
 def test_many_prepared_images_share_one_network_until_its_files_change(tmp_path: Path) -> None:

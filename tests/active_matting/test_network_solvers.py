@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_networks import NETWORK_SOLVERS, tiny_arguments, tiny_weights
+from made_up_networks import NETWORK_SOLVERS, prepare, tiny_solver, tiny_weights
 
-from active_matting import QuerySession, make_solver
+from active_matting import QuerySession
 from active_matting.labels import Click
 from active_matting.models.fusion import fuse
 from active_matting.models.hints import marks_of
@@ -21,16 +21,6 @@ from active_matting.solvers.network.prepared import PreparedNetwork
 from active_matting.solvers.together import solve_together
 from active_matting.testing import check_solver, made_up_image, made_up_labels
 from active_matting.types import Label
-
-
-def tiny_solver(name: str, **kwargs: Any) -> Any:
-    return make_solver(name, **tiny_arguments(name), **kwargs)
-
-
-def prepare(name: str, shape: tuple[int, int], **kwargs: Any) -> PreparedNetwork:
-    prepared = tiny_solver(name, **kwargs).prepare(made_up_image(shape)[0])
-    assert isinstance(prepared, PreparedNetwork)
-    return prepared
 
 
 def only(label: Label, shape: tuple[int, int]) -> np.ndarray:

@@ -8,27 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_up_networks import tiny_arguments
+from made_up_networks import prepare, tiny_solver
 
-from active_matting import make_solver
 from active_matting.errors import MemoryLimitError
 from active_matting.solvers.network import loading
-from active_matting.solvers.network.prepared import PreparedNetwork
 from active_matting.solvers.network.tiles import run_in_tiles, tile_spans
 from active_matting.solvers.network.upsampling import joint_upsampling, resize_planes
 from active_matting.solvers.network.views import AUGMENTATIONS, Turn, resize_picture
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label
-
-
-def tiny_solver(name: str, **kwargs: Any) -> Any:
-    return make_solver(name, **tiny_arguments(name), **kwargs)
-
-
-def prepare(name: str, shape: tuple[int, int], **kwargs: Any) -> PreparedNetwork:
-    prepared = tiny_solver(name, **kwargs).prepare(made_up_image(shape)[0])
-    assert isinstance(prepared, PreparedNetwork)
-    return prepared
 
 
 @pytest.mark.parametrize("turn", AUGMENTATIONS[8][1])
