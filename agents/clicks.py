@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from active_matting.agents.evaluate import run_all
-from active_matting.agents.kept import made_by
+from active_matting.kept import made_by
 from active_matting.cache import Arrays, Cache, hash_of_arrays, make_key
 from active_matting.data import DataSource, Sample, make_data
 from active_matting.errors import InvalidArgumentError

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from active_matting.agents.kept import made_by
+from active_matting.kept import made_by
 from active_matting.annotators import ExactAnnotator
 from active_matting.cache import Cache, hash_of_arrays, make_key
 from active_matting.envs.regions import RegionsEnv

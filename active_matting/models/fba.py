@@ -56,5 +56,15 @@ class FBA(Network):
         output = self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1))
         alpha = output[:, :1]
         if self.guess is not None:
-            alpha = previous + self.trust * ((previous + alpha).clamp(0, 1) - previous)
-        return Prediction(alpha.clamp(0, 1), output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())
+            alpha = previous + self.trust * (_clipped(previous + alpha) - previous)
+        alpha = alpha.clamp(0, 1) if self.guess is None else _clipped(alpha)
+        return Prediction(alpha, output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())
+
+
+def _clipped(alpha: Tensor) -> Tensor:
+    """Clipped to [0, 1], but with the gradient of what was not.
+
+    Most of a guess is 0 or 1. Where that is wrong and the network's first change leads outwards it would else never
+    learn; where it is right the loss itself has no slope.
+    """
+    return alpha.clamp(0, 1).detach() + (alpha - alpha.detach())

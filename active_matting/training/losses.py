@@ -78,17 +78,26 @@ def matting_loss(
     total = l1(found, alpha) + composition(image, found, foreground, background) + laplacian(found, alpha)
     if with_gradient:
         total = total + gradient(found, alpha)
+    return total + COLOUR_WEIGHT * colour_loss(prediction, image, alpha, foreground, background)
+
+
+def colour_loss(prediction: Prediction, image: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
+    """What eq. 4.1 says of the colours; 0 where none are predicted."""
     if prediction.foreground is None or prediction.background is None:
-        return total
+        return torch.zeros((), dtype=alpha.dtype, device=alpha.device)
     f, b = prediction.foreground, prediction.background
-    colours = (
+    return (
         l1(f, foreground)
         + l1(b, background)
         + laplacian(torch.cat([f, b], dim=1), torch.cat([foreground, background], dim=1))
         + exclusion(f, b)
         + composition(image, alpha, f, b)
     )
-    return total + COLOUR_WEIGHT * colours
+
+
+def root_mean_square(alpha: Tensor, truth: Tensor, floor: float = 1e-4) -> Tensor:
+    """The pictures' RMSE, which is what mattes are measured by; `floor`, under the root, keeps its slope finite."""
+    return ((alpha - truth).square().mean((1, 2, 3)) + floor).sqrt().mean()
 
 
 def _total_gradient(colours: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ def test_other_settings_are_other_sequences(tmp_path: Path) -> None:
 
 
 def test_a_file_that_the_solver_is_told_of_counts_with_its_content(tmp_path: Path) -> None:
-    from active_matting.agents.kept import _files_named_in
+    from active_matting.kept import _files_named_in
 
     (tmp_path / "weights").write_text("some")
     told = {"a": str(tmp_path / "weights"), "b": [{"c": str(tmp_path / "weights")}, "shared", 3, None]}

@@ -47,10 +47,15 @@ class Batch:
             as_tensor(planes, self._like) for planes in zip(*lessons, strict=True)
         )
 
-    def predict(self, label_maps: Sequence[LabelMap], previous: Tensor) -> Prediction:
-        """What the network answers; previous: `(N, 1, H, W)`, for which its guess is put where it has one."""
+    def predict(
+        self, label_maps: Sequence[LabelMap], previous: Tensor, guess: Sequence[Alpha] | None = None
+    ) -> Prediction:
+        """What the network answers; previous: `(N, 1, H, W)`, for which its guess is put where it has one.
+
+        guess: what its guess is, where that is known already.
+        """
         if self.network.guess is not None:
-            previous = as_tensor(self._guesses(label_maps), self._like)
+            previous = as_tensor(self._guesses(label_maps) if guess is None else guess, self._like)
         marks = [marks_of(label_map) for label_map in label_maps]
         hints = [self.network.hint_maps(mark) for mark in marks]
         planes = (torch.from_numpy(np.stack(each)).to(self._like) for each in (marks, hints))

@@ -1,0 +1,157 @@
+"""Training a network that corrects another solver's mattes, on episodes that were played before (ours)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from active_matting.cache import Arrays, Cache, default_folder, make_key
+from active_matting.errors import InvalidArgumentError
+from active_matting.kept import made_by
+from active_matting.metrics import rmse
+from active_matting.segmenters.base import resize_labels
+from active_matting.solvers import make_solver
+from active_matting.training.lessons import Lesson, Sources
+from active_matting.training.losses import colour_loss, root_mean_square
+from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
+from active_matting.training.users import SimulatedUser
+from active_matting.types import Alpha, LabelMap
+
+LIMIT = 8 * 1024**3
+_KIND = "played-episode"
+
+
+class State(NamedTuple):
+    """A lesson, what was told of it, int8 (S, S), and the solver's alpha for that, float32 (S, S)."""
+
+    lesson: Lesson
+    label_map: LabelMap
+    guess: Alpha
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What a solver makes of the answers so far → what would be right.
+
+    A simulated user answers regions where the *solver* is wrong; the mattes of `solver` after so many answers as
+    `states` says are kept, small, in a folder of the user's cache, so that its time is spent once and the network has
+    all of the processor later. The loss is the root of the mean squared error, what such mattes are measured by, whose
+    minimum where nothing is certain is the mean, not the likelier class; and the colours' part of eq. 4.1.
+
+    root, seed: see `Task`. sources: keywords of `Sources`. size: side of what the network sees, pixels; scale: how many
+    times larger the pictures are that are solved. episodes: how many there are; batch: of their states, drawn at
+    random. validation: held-out episodes. The episodes depend on `draw`, not on the run's seed, so that runs share
+    them. Raises `InvalidArgumentError`, and what `Sources` raises.
+    """
+
+    root: Path
+    seed: int
+    sources: Mapping[str, Any]
+    size: int = 128
+    scale: int = 2
+    solver: str = "segment-then-matte"
+    states: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20)
+    episodes: int = 1500
+    batch: int = 16
+    validation: int = 48
+    draw: int = 0
+    _training: Sources = field(init=False, repr=False, compare=False)
+    _held_out: Sources = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.size < 8 or self.size % 8:
+            raise InvalidArgumentError(f"size must be a multiple of 8, got {self.size}")
+        for name in ("scale", "episodes", "batch", "validation"):
+            if getattr(self, name) < 1:
+                raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        object.__setattr__(self, "states", tuple(self.states))
+        if not self.states or list(self.states) != sorted(set(self.states)) or self.states[0] < 1:
+            raise InvalidArgumentError(f"states must be numbers of answers from 1 in order, got {self.states}")
+        object.__setattr__(self, "_training", Sources(self.root, **self.sources))
+        object.__setattr__(self, "_held_out", Sources(self.root, **self.sources, held_out=True))
+
+    def load(self, index: int) -> list[State]:
+        """See `Task`; mirrored half of the time."""
+        rng = np.random.default_rng([self.seed, index])
+        states = []
+        for _ in range(self.batch):
+            state = self.state(int(rng.integers(self.episodes)), int(rng.integers(len(self.states))))
+            states.append(_mirrored(state) if rng.random() < 0.5 else state)
+        return states
+
+    def losses(self, network: nn.Module, item: list[State], generator: np.random.Generator) -> Iterator[Tensor | None]:
+        """See `Task`: one."""
+        lessons, label_maps, guesses = zip(*item, strict=True)
+        batch = Batch(network, lessons)
+        prediction = batch.predict(label_maps, torch.zeros_like(batch.alpha), guesses)
+        colours = colour_loss(prediction, batch.image, batch.alpha, batch.foreground, batch.background)
+        yield root_mean_square(prediction.alpha, batch.alpha) + 0.1 * colours
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """See `Task`: the RMSE after so many answers, the guess's too; "error" is the mean over all of `states`."""
+        errors, guessed = [], []
+        for number in range(self.validation):
+            states = [self.state(number, at, held_out=True) for at in range(len(self.states))]
+            lessons, label_maps, guesses = zip(*states, strict=True)
+            batch = Batch(network, lessons)
+            found = alphas_of(batch.predict(label_maps, torch.zeros_like(batch.alpha), guesses).alpha)
+            errors.append([rmse(alpha, lesson.alpha) for alpha, lesson in zip(found, lessons, strict=True)])
+            guessed.append([rmse(guess, lesson.alpha) for guess, lesson in zip(guesses, lessons, strict=True)])
+        means, before = np.mean(errors, axis=0), np.mean(guessed, axis=0)
+        told = {f"rmse@{count}": float(mean) for count, mean in zip(self.states, means, strict=True)}
+        told |= {f"guess@{count}": float(mean) for count, mean in zip(self.states, before, strict=True)}
+        return {**told, "guess": float(before.mean()), "error": float(means.mean())}
+
+    def files(self) -> dict[str, list[Path]]:
+        """See `Task`; every fifth of each is held out."""
+        return self._training.files()
+
+    def state(self, episode: int, at: int, held_out: bool = False) -> State:
+        """The `at`-th of `states` of an episode, of those for training or of those held out."""
+        key = make_key(episode=episode, held_out=held_out, **self._made_by)
+        arrays = Cache(default_folder() / "training", LIMIT).arrays(_KIND, key, lambda: self._played(episode, held_out))
+        lesson = Lesson(*(arrays[name].astype(np.float32) / 255 for name in Lesson._fields))
+        return State(lesson, arrays["label_maps"][at], arrays["guesses"][at].astype(np.float32) / 255)
+
+    @cached_property
+    def _made_by(self) -> dict[str, Any]:
+        """What the episodes depend on."""
+        groups = self._training.files()
+        content = {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in groups.items()}
+        code = made_by(make_solver(self.solver), self.solver, {}, "training/users.py", "training/lessons.py", "robots")
+        settings = {"size": self.size, "scale": self.scale, "states": self.states, "draw": self.draw}
+        return {**code, **settings, "sources": dict(self.sources), "files": content}
+
+    def _played(self, episode: int, held_out: bool) -> Arrays:
+        rng = np.random.default_rng([self.draw, episode, int(held_out)])
+        side = self.scale * self.size
+        lesson = draw_batch(self._held_out if held_out else self._training, rng, side, 1)[0]
+        prepared = make_solver(self.solver).prepare(lesson.image)
+        user = SimulatedUser(lesson.alpha, max(1, round(side * rng.uniform(0.04, 0.06))), rng)
+        alpha, label_maps, guesses = np.full((side, side), 0.5, dtype=np.float32), [], []
+        for count in range(1, self.states[-1] + 1):
+            user.answer(alpha)
+            alpha = prepared.solve(user.label_map).alpha
+            if count in self.states:
+                label_maps.append(resize_labels(user.label_map, (self.size, self.size)))
+                guesses.append(self._small(alpha))
+        planes = {name: self._small(plane) for name, plane in lesson._asdict().items()}
+        return {**planes, "label_maps": np.stack(label_maps), "guesses": np.stack(guesses)}
+
+    def _small(self, plane: NDArray[np.float32]) -> NDArray[np.uint8]:
+        small = cv2.resize(plane, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return np.asarray(np.rint(255 * np.clip(small, 0, 1)), dtype=np.uint8)
+
+
+def _mirrored(state: State) -> State:
+    def turned(plane: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(plane[:, ::-1])
+
+    return State(Lesson(*map(turned, state.lesson)), turned(state.label_map), turned(state.guess))
