@@ -11,10 +11,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from active_matting.agents.evaluate import run_all
-from active_matting.kept import made_by
 from active_matting.cache import Arrays, Cache, hash_of_arrays, make_key
 from active_matting.data import DataSource, Sample, make_data
 from active_matting.errors import InvalidArgumentError
+from active_matting.kept import made_by
 from active_matting.metrics import all_metrics, corrective_accuracy, iou
 from active_matting.robots import Mistake, Place, find_robot
 from active_matting.session import QuerySession

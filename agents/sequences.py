@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from active_matting.kept import made_by
 from active_matting.annotators import ExactAnnotator
 from active_matting.cache import Cache, hash_of_arrays, make_key
 from active_matting.envs.regions import RegionsEnv
+from active_matting.kept import made_by
 from active_matting.labels import RegionAnswer
 from active_matting.regions import Region
 from active_matting.session import QuerySession

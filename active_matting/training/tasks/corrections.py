@@ -117,8 +117,8 @@ class Corrections:
         """The `at`-th of `states` of an episode, of those for training or of those held out."""
         key = make_key(episode=episode, held_out=held_out, **self._made_by)
         arrays = Cache(default_folder() / "training", LIMIT).arrays(_KIND, key, lambda: self._played(episode, held_out))
-        lesson = Lesson(*(arrays[name].astype(np.float32) / 255 for name in Lesson._fields))
-        return State(lesson, arrays["label_maps"][at], arrays["guesses"][at].astype(np.float32) / 255)
+        lesson = Lesson(*(_unit(arrays[name]) for name in Lesson._fields))
+        return State(lesson, arrays["label_maps"][at], _unit(arrays["guesses"][at]))
 
     @cached_property
     def _made_by(self) -> dict[str, Any]:
@@ -155,3 +155,7 @@ def _mirrored(state: State) -> State:
         return np.ascontiguousarray(plane[:, ::-1])
 
     return State(Lesson(*map(turned, state.lesson)), turned(state.label_map), turned(state.guess))
+
+
+def _unit(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return plane.astype(np.float32) / np.float32(255)
