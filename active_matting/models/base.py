@@ -26,6 +26,9 @@ class Network(nn.Module):
 
     stride: int = 8
     hint_maps: HintMaps
+    side: int | None = None
+    """The longer side, in pixels, of the pictures that it knows, at which solvers run it unless told otherwise; None
+    for any."""
     guess: str | None = None
     """The solver whose matte for the same labels is `previous`, for a network that corrects another's work."""
 

@@ -22,7 +22,7 @@ class FBA(Network):
     topology; head: channels at full resolution. sigmas: of the hints, pixels, as in the released code.
     encoder_sees_marks: whether the two masks are among the encoder's inputs. guess: a solver's name, whose matte is one
     more channel at both ends, and the alpha to which the network's is added (ours; None as published); trust: how much
-    of that change is made, less than all for a network that is right more often than not. Raises
+    of that change is made, less than all for a network that is right more often than not. side: see `Network`. Raises
     `InvalidArgumentError`.
     """
 
@@ -35,12 +35,15 @@ class FBA(Network):
         encoder_sees_marks: bool = True,
         guess: str | None = None,
         trust: float = 1.0,
+        side: int | None = None,
     ) -> None:
         super().__init__()
         if not 0 < trust <= 1:
             raise InvalidArgumentError(f"trust must lie in (0, 1], got {trust}")
+        if side is not None and side < 1:
+            raise InvalidArgumentError(f"side must be at least 1 px or None, got {side}")
         self.hint_maps = HintMaps(sigmas)
-        self.guess, self.trust = guess, trust
+        self.guess, self.trust, self.side = guess, trust, side
         self.encoder_sees_marks = encoder_sees_marks
         more = 0 if guess is None else 1
         self.encoder = DilatedResNet((11 if encoder_sees_marks else 9) + more, width, depths)

@@ -16,9 +16,10 @@ def make_imatting(
     sigmas: tuple[float, float, float] = SIGMAS,
     guess: str | None = None,
     trust: float = 1.0,
+    side: int | None = None,
 ) -> FBA:
     """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1).
 
-    guess, trust: see `FBA`; with a guess it sees a tenth channel.
+    guess, trust, side: see `FBA`; with a guess it sees a tenth channel.
     """
-    return FBA(width, depths, head, sigmas, encoder_sees_marks=False, guess=guess, trust=trust)
+    return FBA(width, depths, head, sigmas, encoder_sees_marks=False, guess=guess, trust=trust, side=side)

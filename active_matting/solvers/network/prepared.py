@@ -14,6 +14,7 @@ from active_matting.compiled import thread_count
 from active_matting.errors import ConvergenceError
 from active_matting.models.base import Prediction
 from active_matting.models.fusion import fuse
+from active_matting.models.layers import resize
 from active_matting.segmenters.base import scaled_shape
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte, PreparedSolver
@@ -21,7 +22,7 @@ from active_matting.solvers.network.components import keep_told_components
 from active_matting.solvers.network.loading import LoadedNetwork, load_for_solving
 from active_matting.solvers.network.tiles import check_fits, run_in_tiles
 from active_matting.solvers.network.upsampling import resize_planes, upsample_alpha
-from active_matting.solvers.network.views import AUGMENTATIONS, Canvas
+from active_matting.solvers.network.views import AUGMENTATIONS, Canvas, resize_picture
 from active_matting.types import Alpha, Image, Label, LabelMap, check_alpha, check_label_map
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class PreparedNetwork:
         """From an image that is checked and will not change. Raises `FileError` and `MemoryLimitError`."""
         loaded = load_for_solving(solver.weights, solver.network, solver.device)
         shape = (image.shape[0], image.shape[1])
-        shape = shape if solver.side is None else scaled_shape(shape, solver.side)
+        side = loaded.network.side if solver.side is None else solver.side
+        shape = shape if side is None else scaled_shape(shape, side)
         scales = AUGMENTATIONS[solver.augmentations][0]
         shapes = [scaled_shape(shape, max(1, round(scale * max(shape)))) for scale in scales]
         largest = (max(image.shape[0], *(h for h, _ in shapes)), max(image.shape[1], *(w for _, w in shapes)))
@@ -112,13 +114,26 @@ class PreparedNetwork:
                 total = back if total is None else total + back
         assert total is not None
         mean = total / (len(self.canvases) * len(turns))
-        alpha = upsample_alpha(mean[:, :1], self.image, guided=self.solver.guided)
+        if self.guesser is None or before is None:
+            alpha = upsample_alpha(mean[:, :1], self.image, guided=self.solver.guided)
+        else:
+            alpha = self._corrected(before, mean[:, :1])
         if mean.shape[1] == 1:
             return Prediction(alpha)
         colours = resize_planes(mean[:, 1:], self.shape)
         prediction = Prediction(alpha, colours[:, :3], colours[:, 3:])
-        image = torch.from_numpy(self.image).permute(2, 0, 1)[None].to(self.loaded.device)
-        return fuse(prediction, image) if self.solver.fuses else prediction
+        if not self.solver.fuses:
+            return prediction
+        fused = fuse(prediction, torch.from_numpy(self.image).permute(2, 0, 1)[None].to(self.loaded.device))
+        return fused if self.guesser is None else fused._replace(alpha=alpha)
+
+    def _corrected(self, guess: Alpha, alpha: Tensor) -> Tensor:
+        """The guess `(H, W)`, moved as far as it is from the network's alpha `(1, 1, h, w)` at that one's size."""
+        large, shape = torch.from_numpy(guess).to(alpha)[None, None], self.canvases[0].shape
+        if shape == self.shape:
+            return alpha
+        change = alpha - torch.from_numpy(resize_picture(guess, shape)).to(alpha)
+        return (large + resize(change, self.shape)).clamp(0, 1)
 
     def _alpha_before(self, label_map: LabelMap, previous: Matte | None) -> Alpha | None:
         """The other matte the network is told of: its guess; or the earlier one, unless from before any answer."""

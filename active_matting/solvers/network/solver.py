@@ -31,9 +31,11 @@ class NetworkSolver:
     device: str = "cpu"
     """What it runs on: "cpu", "cuda", "cuda:0", ..., or "auto", a GPU where there is one."""
     side: int | None = None
-    """The longer side, in pixels, at which the network works, whatever the image's is; None: the image's own."""
+    """The longer side, in pixels, at which the network works, whatever the image's is; None: the network's own, if it
+    has one, else the image's."""
     guided: bool = True
-    """Whether a smaller alpha comes back to the image's size by the image's colours; else linearly."""
+    """Whether a smaller alpha comes back to the image's size by the image's colours; else linearly, as does always what
+    a network changes in another solver's matte."""
     augmentations: int = 1
     """How many predictions are averaged: 1; 2, the mirrored image too; 8, mirrored and in quarter turns; 24, these at
     three scales, 0.75, 1 and 1.25. Each costs a run of the network."""
@@ -103,7 +105,8 @@ class IMattingSolver(NetworkSolver):
     """
 
     fusion: bool = True
-    """Whether alpha and colours are moved towards what makes up the image (equations 4.3 to 4.5)."""
+    """Whether alpha and colours are moved towards what makes up the image (equations 4.3 to 4.5); the colours alone
+    where the network corrects another solver's matte."""
 
     network: ClassVar[str] = "imatting"
 
