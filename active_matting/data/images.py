@@ -26,6 +26,8 @@ from active_matting.files import written_whole
 from active_matting.types import Alpha, Image, Trimap, check_alpha, check_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+TRANSPARENT = (".png", ".webp", ".tif", ".tiff")
+"""Those of `SUFFIXES` whose pictures may have an alpha."""
 
 LOSSY_TINT = 8 / 255
 """By how much the channels of a grey may differ after JPEG or WebP compression, which rounds hue and light apart."""

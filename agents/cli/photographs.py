@@ -5,11 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from active_matting.data.images import read_alpha
+from active_matting.colours import cut_out
+from active_matting.data.images import SUFFIXES, TRANSPARENT, read_alpha, to_bytes, write_alpha, write_picture
 from active_matting.errors import FileError
 from active_matting.files import read_json
 from active_matting.session import Agent, QuerySession
-from active_matting.solvers import Solver
+from active_matting.solvers import Matte, Solver
 from active_matting.types import Alpha, Image
 
 
@@ -48,3 +49,21 @@ def load_session(path: Path, photograph: Image, solver: Solver, agent: Agent | N
     if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape) or not shape:
         raise FileError(f"{path} is not a session")
     return QuerySession.load(path, shrink(photograph, max(shape)), solver, agent)
+
+
+def check_outputs(cutout: Path | None, alpha: Path | None) -> None:
+    """Refuse, before any work, names under which `write_outputs` could not write. Raises `FileError`."""
+    for path, kinds in ((cutout, TRANSPARENT), (alpha, SUFFIXES)):
+        if path is not None and path.suffix.lower() not in kinds:
+            raise FileError(f"{path} must end in one of {', '.join(kinds)}")
+
+
+def write_outputs(image: Image, matte: Matte, cutout: Path | None, alpha: Path | None) -> None:
+    """Write the object as RGBA and the alpha where they are asked for, and say so. Raises `FileError`."""
+    rgba = None if cutout is None else to_bytes(cut_out(image, matte))
+    if alpha is not None:
+        write_alpha(alpha, matte.alpha)
+        print(f"alpha: {alpha}")
+    if cutout is not None and rgba is not None:
+        write_picture(cutout, rgba)
+        print(f"cutout: {cutout}")

@@ -1,11 +1,11 @@
 """Suggest regions of a photograph to label, and matte it from the answers.
 
 Asks at the terminal about one region after another: f foreground, b background, m mixed, u undo, q enough. The region
-in question is outlined in --picture, which is rewritten each time. With --alpha a simulated user, who knows the truth,
-answers instead. The photograph is worked on with its longer side at --image-size; the matte is enlarged to the
-photograph's size.
+in question is outlined in --picture, which is rewritten each time. With --truth a simulated user, who knows the true
+alpha, answers instead. The photograph is worked on with its longer side at --image-size; the matte is enlarged to the
+photograph's size. --output gets the object in its own colours on a transparent ground (RGBA), --alpha the matte alone.
 
-example: active-matting suggest photo.jpg --agent results/demo/agent --output alpha.png
+example: active-matting suggest photo.jpg --agent results/demo/agent --output cutout.png
 """
 
 import argparse
@@ -15,15 +15,22 @@ from pathlib import Path
 
 from active_matting.agents import make_agent
 from active_matting.agents.cli import options
-from active_matting.agents.cli.photographs import enlarge, load_session, read_alpha_of, shrink
+from active_matting.agents.cli.photographs import (
+    check_outputs,
+    enlarge,
+    load_session,
+    read_alpha_of,
+    shrink,
+    write_outputs,
+)
 from active_matting.annotators import make_annotator
-from active_matting.data.images import read_image, write_alpha, write_picture
+from active_matting.data.images import read_image, write_picture
 from active_matting.envs.rendering import draw_regions
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.regions import Region
 from active_matting.session import Agent, QuerySession
-from active_matting.solvers import Solver, make_solver
+from active_matting.solvers import Matte, Solver, make_solver
 from active_matting.types import Image, Label
 
 ANSWERS = {"f": Label.FOREGROUND, "b": Label.BACKGROUND, "m": Label.TRANSITION}
@@ -36,10 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--agent", default="small", metavar="NAME", help="'small', which comes with the package, 'random', or a folder"
     )
     parser.add_argument("--seed", type=int, default=0, help="of a random agent")
-    parser.add_argument("--alpha", type=Path, metavar="FILE", help="the true alpha, for the simulated user")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="the true alpha, for the simulated user")
     options.add_queries(parser, image_size=400, region_size=20, budget=20)
     options.add_solver(parser)
-    parser.add_argument("--output", type=Path, default=Path("alpha.png"), metavar="FILE", help="where the matte goes")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("cutout.png"),
+        metavar="FILE",
+        help="where the object goes, as RGBA (%(default)s)",
+    )
+    parser.add_argument("--alpha", type=Path, metavar="FILE", help="where the matte goes, such as a.png")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="where the outlined regions are shown")
     parser.add_argument(
         "--session", type=Path, metavar="FILE", help="where the answers go; goes on with it if it exists"
@@ -48,8 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Suggest, be answered, solve; then write what was asked for."""
+    check_outputs(given.output, given.alpha)
     photograph = read_image(given.image)
-    truth = None if given.alpha is None else read_alpha_of(given.alpha, photograph)
+    truth = None if given.truth is None else read_alpha_of(given.truth, photograph)
     solver = make_solver(given.solver, **options.solver_options(given))
     session = _open_session(given, photograph, solver, make_agent(given.agent, seed=given.seed))
     if truth is None:
@@ -59,8 +74,7 @@ def run(given: argparse.Namespace) -> None:
         annotator = make_annotator("exact", truth)
         _loop(session, given.budget, annotator.answer)
         print(f"rmse: {rmse(session.alpha, truth):.4f}")
-    write_alpha(given.output, enlarge(session.alpha, photograph.shape))
-    print(f"matte: {given.output}")
+    write_outputs(photograph, Matte(enlarge(session.alpha, photograph.shape)), given.output, given.alpha)
     if given.session is not None:
         session.save(given.session)
         print(f"session: {given.session}")

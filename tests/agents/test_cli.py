@@ -63,7 +63,7 @@ def test_solvers_are_listed_with_their_parameters(capsys: Run) -> None:
 
 def test_solve_writes_what_the_solver_answers_and_measures_it(photo: Path, capsys: Run) -> None:
     out = photo / "new" / "matte.png"
-    arguments = ["solve", str(photo / "photo.png"), "--trimap", str(photo / "trimap.png"), "--output", str(out)]
+    arguments = ["solve", str(photo / "photo.png"), "--trimap", str(photo / "trimap.png"), "--alpha", str(out)]
     arguments += ["--solver", "random-walk", "--solver-options", '{"sigma": 0.05}', "--truth", str(photo / "alpha.png")]
     assert main(arguments) == 0
     label_map = from_trimap(read_trimap(photo / "trimap.png"))
@@ -77,19 +77,21 @@ def test_solve_writes_what_the_solver_answers_and_measures_it(photo: Path, capsy
 def test_solve_cuts_the_object_out(photo: Path, capsys: Run) -> None:
     out, cutout = photo / "alpha.png", photo / "object.png"
     arguments = ["solve", str(photo / "photo.png"), "--trimap", str(photo / "trimap.png"), "--solver", "closed-form"]
-    assert main([*arguments, "--output", str(out), "--cutout", str(cutout)]) == 0
+    assert main([*arguments, "--alpha", str(out), "--output", str(cutout)]) == 0
     assert f"cutout: {cutout}\n" in capsys.readouterr().out
     colours, alpha = read_cutout(cutout)
     image, written = read_image(photo / "photo.png"), read_alpha(out)
     np.testing.assert_array_equal(alpha, written)
     is_told = read_trimap(photo / "trimap.png") == 1
     np.testing.assert_allclose(colours[is_told], image[is_told], atol=1e-6)
-    rgba = photo / "cutout.png"
-    assert main([*arguments, "--rgba", "--output", str(rgba)]) == 0
-    assert capsys.readouterr().out == f"cutout: {rgba}\n"
-    assert rgba.read_bytes() == cutout.read_bytes()
-    assert main([*arguments, "--output", str(out), "--cutout", str(photo / "object.jpg")]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    alone = photo / "cutout.png"
+    assert main([*arguments, "--output", str(alone)]) == 0
+    assert capsys.readouterr().out == f"cutout: {alone}\n"
+    assert alone.read_bytes() == cutout.read_bytes()
+    new = photo / "new.png"
+    assert main([*arguments, "--alpha", str(new), "--output", str(photo / "object.jpg")]) == 1
+    assert "object.jpg must end in one of .png" in capsys.readouterr().err
+    assert not new.exists()
 
 
 def test_warming_up_says_where_compiled_code_is_kept(capsys: Run) -> None:
@@ -170,18 +172,19 @@ def test_evaluate_knows_the_layouts_of_data_sets(photo: Path, capsys: Run) -> No
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
     ReinforceAgent(make_policy()).save(photo / "agent")
     arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]
-    arguments += ["--budget", "4", "--alpha", str(photo / "alpha.png"), "--output", str(photo / "matte.png")]
+    arguments += ["--budget", "4", "--truth", str(photo / "alpha.png"), "--alpha", str(photo / "matte.png")]
     arguments += ["--session", str(photo / "said.json"), "--picture", str(photo / "asked.png")]
+    arguments += ["--output", str(photo / "object.png")]
     assert main(arguments) == 0
     told = capsys.readouterr().out
     assert len(re.findall(r"^\d\. centre", told, flags=re.MULTILINE)) == 4
-    assert read_alpha(photo / "matte.png").shape == (60, 60)
+    np.testing.assert_array_equal(read_cutout(photo / "object.png")[1], read_alpha(photo / "matte.png"))
     assert read_image(photo / "asked.png").shape == (60, 60, 3)
     content = json.loads((photo / "said.json").read_text())
     assert len(content["interactions"]) == 4
 
     # The answers that were saved make the same matte again.
-    again = ["solve", str(photo / "photo.png"), "--session", str(photo / "said.json"), "--output", str(photo / "2.png")]
+    again = ["solve", str(photo / "photo.png"), "--session", str(photo / "said.json"), "--alpha", str(photo / "2.png")]
     assert main(again) == 0
     np.testing.assert_array_equal(read_alpha(photo / "2.png"), read_alpha(photo / "matte.png"))
 
@@ -309,6 +312,7 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         (SOLVE.replace("trimap.png", "red.png"), "red.png is coloured"),
         (SOLVE.replace("out.png", "out.xyz"), "out.xyz must end in one of"),
         (SOLVE.replace("out.png", "photo.png/out.png"), "cannot write"),
+        (SOLVE.replace(" --output {0}/out.png", ""), "nothing would be written: give --output FILE"),
         (SOLVE + " --solver knnn", "unknown solver 'knnn'; choose from"),
         (SOLVE + " --solver-options {{", "--solver-options must be JSON"),
         (SOLVE + " --solver-options [1]", "--solver-options must be a JSON object"),
@@ -320,7 +324,7 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("suggest {0}/photo.png --agent {0}/pairs --output {0}/out.png", "config.json"),
         ("suggest {0}/photo.png --agent greedy-ideal --output {0}/out.png", "needs the environment"),
         ("suggest {0}/photo.png --region-size 70 --output {0}/out.png", "region_size must be from 1 to 60"),
-        ("suggest {0}/photo.png --alpha {0}/small.png --output {0}/out.png", "small.png must have the image's size"),
+        ("suggest {0}/photo.png --truth {0}/small.png --output {0}/out.png", "small.png must have the image's size"),
         ("evaluate --agent random --data {0}/pairs --output {0}/o", "a.png must have the size of a.png, 60×60"),
         ("evaluate --agent random --data {0}/lonely --output {0}/o", "lack files: alphas/b.*"),
         ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
