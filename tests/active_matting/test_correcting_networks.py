@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -113,3 +114,25 @@ def test_new_inputs_begin_at_zero_and_others_are_kept() -> None:
     assert torch.equal(fitted["weight"][:, :3], old)
     assert (fitted["weight"][:, 3:] == 0).all()
     assert torch.equal(fitted["bias"], torch.ones(4))
+
+
+def test_what_is_changed_at_a_smaller_size_is_enlarged_and_the_guess_stays_sharp(tmp_path: Path) -> None:
+    image, label_map = picture()
+    arguments = SMALL | {"guess": GUESS, "side": 32}
+    network = make_network("imatting", **arguments)
+    assert isinstance(network, FBA)
+    with torch.no_grad():
+        network.decoder.conv_up4.get_parameter("4.bias")[0] = 0.125
+        network.decoder.conv_up4.get_parameter("4.weight")[0] = 0
+    write_network(tmp_path / "net", network, "imatting", arguments)
+    guess = make_solver(GUESS).prepare(image).solve(label_map).alpha
+    small = cv2.resize(guess, (32, 32), interpolation=cv2.INTER_AREA)
+    change = cv2.resize(np.minimum(small + 0.125, 1) - small, (64, 64), interpolation=cv2.INTER_LINEAR)
+    expected = np.where(label_map == 1, 1, np.where(label_map == -1, 0, np.clip(guess + change, 0, 1)))
+    for fusion in (False, True):  # which moves the colours alone, as the alpha is another solver's
+        found = make_solver("imatting", weights=str(tmp_path / "net"), fusion=fusion).prepare(image).solve(label_map)
+        np.testing.assert_allclose(found.alpha, expected, atol=1e-5)
+    at_own_size = make_solver("imatting", weights=str(tmp_path / "net"), side=64).prepare(image).solve(label_map).alpha
+    np.testing.assert_allclose(at_own_size[label_map == 0], np.minimum(guess[label_map == 0] + 0.125, 1), atol=1e-5)
+    with pytest.raises(InvalidArgumentError, match="side must be at least 1"):
+        make_network("imatting", **SMALL, side=0)
