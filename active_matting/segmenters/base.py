@@ -26,6 +26,16 @@ class Segmenter(Protocol):
         """Do what depends on the image, float32 `(H, W, 3)` in [0, 1], alone."""
 
 
+def openness(label_map: LabelMap) -> float:
+    """How much is left to be found: near 1 for a handful of answers, 0 where half of the image or more is told.
+
+    With that much told matting solvers are at their best, and whatever else was guessed of the object does harm.
+    label_map: int8 `(H, W)`; transitions are not told.
+    """
+    untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
+    return max(0.0, 2 * untold - 1) ** 2
+
+
 def resize_image(image: Image, shape: tuple[int, int]) -> Image:
     """The image with `shape` (H, W), averaged over areas where it shrinks."""
     height, width = shape

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import make_segmenter
 from active_matting.segmenters.band import PreparedBand
-from active_matting.segmenters.base import PreparedSegmenter
+from active_matting.segmenters.base import PreparedSegmenter, openness
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
@@ -82,13 +82,12 @@ class PreparedParts:
 
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
         """The matte for labels int8 (H, W) of which both classes are there."""
-        untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
-        openness = max(0.0, 2 * untold - 1) ** 2  # near 1 for a handful of answers
-        if openness == 0:
+        is_open = openness(label_map)
+        if is_open == 0:
             return self.solver.solve(label_map)
         segmentation = self.segmenter.segment(label_map)
-        trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * openness)
-        return held_to(expected, self.solver.solve(trimap), trimap == Label.UNLABELLED, openness)
+        trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * is_open)
+        return held_to(expected, self.solver.solve(trimap), trimap == Label.UNLABELLED, is_open)
 
 
 def held_to(expected: Alpha, matte: Matte, is_unknown: NDArray[np.bool_], firmness: float) -> Matte:

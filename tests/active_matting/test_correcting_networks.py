@@ -29,8 +29,15 @@ def picture() -> tuple[Image, LabelMap]:
     label_map = np.zeros((64, 64), np.int8)
     label_map[sample.alpha >= 1] = 1
     label_map[sample.alpha <= 0] = -1
-    label_map[:, 20:50] = 0
+    label_map[np.arange(64) % 6 > 0] = 0
     return sample.image, label_map
+
+
+def share_of(label_map: LabelMap) -> float:
+    """How much of a change is made where so many pixels are not told."""
+    share = float((2 * np.mean(label_map == 0) - 1) ** 2)
+    assert 0.2 < share < 0.8
+    return share
 
 
 @pytest.fixture
@@ -46,6 +53,19 @@ def test_an_untrained_one_answers_what_it_would_correct(untrained: Path) -> None
     found = make_solver("imatting", weights=str(untrained), fusion=False).prepare(image).solve(label_map).alpha
     assert np.abs(found - make_solver(GUESS).prepare(image).solve(label_map).alpha).max() < 1e-6
     assert 0.05 < found.mean() < 0.95
+
+
+def test_where_half_is_told_nothing_is_changed(tmp_path: Path) -> None:
+    image, label_map = picture()
+    label_map[:34] = np.where(image[:34, :, 0] > 0.5, 1, -1)
+    arguments = SMALL | {"guess": GUESS}
+    network = make_network("imatting", **arguments)
+    assert isinstance(network, FBA)
+    with torch.no_grad():
+        network.decoder.conv_up4.get_parameter("4.bias")[0] = 0.25
+    write_network(tmp_path / "moved", network, "imatting", arguments)
+    found = make_solver("imatting", weights=str(tmp_path / "moved")).prepare(image).solve(label_map).alpha
+    np.testing.assert_array_equal(found, make_solver(GUESS).prepare(image).solve(label_map).alpha)
 
 
 def test_training_shows_the_network_the_same_guess_as_solving() -> None:
@@ -75,9 +95,8 @@ def test_a_trained_one_moves_away_from_its_guess_as_far_as_it_is_trusted(
         for path in (untrained, tmp_path / "moved")
     )
     is_free = label_map == 0
-    np.testing.assert_allclose(
-        after[is_free], before[is_free] + trust * (np.minimum(before[is_free] + 0.25, 1) - before[is_free]), atol=1e-5
-    )
+    change = trust * share_of(label_map) * (np.minimum(before + 0.25, 1) - before)
+    np.testing.assert_allclose(after[is_free], (before + change)[is_free], atol=1e-5)
     assert (after[label_map == -1] == 0).all()
 
 
@@ -128,11 +147,14 @@ def test_what_is_changed_at_a_smaller_size_is_enlarged_and_the_guess_stays_sharp
     guess = make_solver(GUESS).prepare(image).solve(label_map).alpha
     small = cv2.resize(guess, (32, 32), interpolation=cv2.INTER_AREA)
     change = cv2.resize(np.minimum(small + 0.125, 1) - small, (64, 64), interpolation=cv2.INTER_LINEAR)
-    expected = np.where(label_map == 1, 1, np.where(label_map == -1, 0, np.clip(guess + change, 0, 1)))
+    expected = np.where(
+        label_map == 1, 1, np.where(label_map == -1, 0, np.clip(guess + share_of(label_map) * change, 0, 1))
+    )
     for fusion in (False, True):  # which moves the colours alone, as the alpha is another solver's
         found = make_solver("imatting", weights=str(tmp_path / "net"), fusion=fusion).prepare(image).solve(label_map)
         np.testing.assert_allclose(found.alpha, expected, atol=1e-5)
     at_own_size = make_solver("imatting", weights=str(tmp_path / "net"), side=64).prepare(image).solve(label_map).alpha
-    np.testing.assert_allclose(at_own_size[label_map == 0], np.minimum(guess[label_map == 0] + 0.125, 1), atol=1e-5)
+    moved = guess + share_of(label_map) * (np.minimum(guess + 0.125, 1) - guess)
+    np.testing.assert_allclose(at_own_size[label_map == 0], moved[label_map == 0], atol=1e-5)
     with pytest.raises(InvalidArgumentError, match="side must be at least 1"):
         make_network("imatting", **SMALL, side=0)

@@ -15,7 +15,7 @@ from active_matting.errors import ConvergenceError
 from active_matting.models.base import Prediction
 from active_matting.models.fusion import fuse
 from active_matting.models.layers import resize
-from active_matting.segmenters.base import scaled_shape
+from active_matting.segmenters.base import openness, scaled_shape
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte, PreparedSolver
 from active_matting.solvers.network.components import keep_told_components
@@ -117,7 +117,7 @@ class PreparedNetwork:
         if self.guesser is None or before is None:
             alpha = upsample_alpha(mean[:, :1], self.image, guided=self.solver.guided)
         else:
-            alpha = self._corrected(before, mean[:, :1])
+            alpha = self._corrected(before, mean[:, :1], openness(label_map))
         if mean.shape[1] == 1:
             return Prediction(alpha)
         colours = resize_planes(mean[:, 1:], self.shape)
@@ -127,13 +127,11 @@ class PreparedNetwork:
         fused = fuse(prediction, torch.from_numpy(self.image).permute(2, 0, 1)[None].to(self.loaded.device))
         return fused if self.guesser is None else fused._replace(alpha=alpha)
 
-    def _corrected(self, guess: Alpha, alpha: Tensor) -> Tensor:
-        """The guess `(H, W)`, moved as far as it is from the network's alpha `(1, 1, h, w)` at that one's size."""
-        large, shape = torch.from_numpy(guess).to(alpha)[None, None], self.canvases[0].shape
-        if shape == self.shape:
-            return alpha
-        change = alpha - torch.from_numpy(resize_picture(guess, shape)).to(alpha)
-        return (large + resize(change, self.shape)).clamp(0, 1)
+    def _corrected(self, guess: Alpha, alpha: Tensor, share: float) -> Tensor:
+        """The guess `(H, W)`, moved by this share of how far it is from the network's alpha `(1, 1, h, w)` there."""
+        change = alpha - torch.from_numpy(resize_picture(guess, self.canvases[0].shape)).to(alpha)
+        large = torch.from_numpy(guess).to(alpha)[None, None]
+        return (large + share * resize(change, self.shape)).clamp(0, 1)
 
     def _alpha_before(self, label_map: LabelMap, previous: Matte | None) -> Alpha | None:
         """The other matte the network is told of: its guess; or the earlier one, unless from before any answer."""
