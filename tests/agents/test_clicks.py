@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from active_matting.agents import clicks
-from active_matting.agents.clicks import ClickProtocol, ClickRun, NamedSolver, click_through, evaluate_clicks
+from active_matting.agents.clicks import ClickProtocol, ClickRun, click_through, evaluate_clicks
+from active_matting.agents.named import NamedSolver
 from active_matting.data import Sample
 from active_matting.data.images import write_alpha, write_image
 from active_matting.data.rendered import Rendered
