@@ -11,7 +11,7 @@ import numpy as np
 
 from active_matting.agents.kept import made_by
 from active_matting.agents.named import NamedSolver
-from active_matting.agents.processes import run_with_bar
+from active_matting.agents.processes import run_all
 from active_matting.cache import Arrays, Cache, hash_of_arrays, make_key
 from active_matting.data import DataSource, Sample, make_data
 from active_matting.errors import InvalidArgumentError
@@ -133,7 +133,7 @@ def evaluate_clicks(
     for made in [solver.make() for solver in solvers]:  # a wrong name should fail before hours of work
         warm_up(made)
     tasks = [(protocol, solver, index, cache) for solver, index in product(solvers, indices)]
-    return run_with_bar(run_clicks, tasks, workers, "clicking")
+    return run_all(run_clicks, tasks, workers, "clicking")
 
 
 def _measured(alpha: Alpha, truth: Alpha, mistake: Mistake | None, measure: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from active_matting.agents import make_agent
 from active_matting.agents.episodes import Episode, environment_of, forget_environment, read_at, run_episode
 from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
-from active_matting.agents.processes import run_with_bar
+from active_matting.agents.processes import processes, run_all
 from active_matting.agents.replays import Reference, Transfer, run_references, run_transfer
 from active_matting.data import make_data
 from active_matting.envs.regions import RegionsEnv
@@ -89,12 +89,13 @@ def measure(plan: Plan, workers: int = 1, cache: str | None = None, kept: str | 
     if workers < 1:
         raise InvalidArgumentError(f"workers must be at least 1, got {workers}")
     episodes = _episode_tasks(plan, cache, kept)
-    played = run_with_bar(_run_episode, episodes, workers, "evaluating")
     settings = list(plan.settings())
     counts = {data.label: _count(plan, data) for data in plan.data}
     of_image = [(own, index, kept, data.label) for data, _, own in settings for index in range(counts[data.label])]
-    references = run_with_bar(run_references, of_image, workers, "references")
-    matted = run_with_bar(run_transfer, _transfer_tasks(plan, episodes, played, kept), workers, "transferring")
+    with processes(workers) as run_with:
+        references = run_with(run_references, of_image, "references")
+        played = run_with(_run_episode, episodes, "evaluating")
+        matted = run_with(run_transfer, _transfer_tasks(plan, episodes, played, kept), "transferring")
     return Results(plan, tuple(played), tuple(each for told in references for each in told), tuple(matted))
 
 
@@ -120,7 +121,7 @@ def evaluate(
         seeds=tuple(seeds),
         limit=limit,
     )
-    return run_with_bar(_run_episode, _episode_tasks(plan, cache, None), workers, "evaluating")
+    return run_all(_run_episode, _episode_tasks(plan, cache, None), workers, "evaluating")
 
 
 Task = tuple[dict[str, Any], NamedAgent, int, int, str | None, str | None, str]

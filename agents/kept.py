@@ -46,7 +46,7 @@ def asked_by(agent: Agent, name: str) -> dict[str, Any]:
     package under its name, or all of them. Raises `FileError` where a file cannot be read.
     """
     module = inspect.getmodule(type(agent))
-    modules, loads_weights = _needed(module.__name__ if module is not None else "")
+    modules, loads_weights = needed_modules(module.__name__ if module is not None else "")
     shipped = Path(__file__).parent / "weights"
     own = shipped / name.partition(":")[0]
     weights = [own if own.is_dir() else shipped] if loads_weights and shipped.is_dir() else []
@@ -58,7 +58,7 @@ def asked_by(agent: Agent, name: str) -> dict[str, Any]:
 
 
 @cache
-def _needed(module: str) -> tuple[tuple[Path, ...], bool]:
+def needed_modules(module: str) -> tuple[tuple[Path, ...], bool]:
     """The files of `active_matting.agents` that a module of it imports, near and far; and whether any loads weights."""
     found: dict[str, Path] = {}
     others: set[str] = set()

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -16,24 +17,28 @@ from active_matting.threads import one_thread
 Result = TypeVar("Result")
 
 
-def run_with_bar(run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int, what: str) -> list[Result]:
-    """What `run_all` yields, as a list, with a progress bar that is headed `what`."""
-    return list(tqdm(run_all(run, tasks, workers), total=len(tasks), desc=what, unit="image"))
+class RunAll(Protocol):
+    """What `processes` gives."""
+
+    def __call__(self, run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], what: str, /) -> list[Result]: ...
 
 
-def run_all(run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Result]:
-    """What `run` returns for each task's arguments, in their order, from so many processes of one thread each.
+@contextmanager
+def processes(workers: int) -> Iterator[RunAll]:
+    """Give a function of `run`, tasks and a heading for the progress bar.
 
-    workers: 1 runs them here. `run` and all arguments must be picklable. Processes end when this one does, however that
-    happens. Raises what `run` raises, and `WorkerLostError` where a process was ended from outside.
+    It returns what `run` returns for each task's arguments, in their order, from so many processes of one thread each;
+    with one worker it runs them here. `run` and all arguments must be picklable. The processes begin with the first
+    tasks and end with the block, or when this process does, however that happens. Raises what `run` raises, and
+    `WorkerLostError` where a process was ended from outside.
     """
-    if workers == 1 or not tasks:
-        yield from (run(*task) for task in tasks)
+    if workers == 1:
+        yield lambda run, tasks, what: _with_bar((run(*task) for task in tasks), len(tasks), what)
         return
     # "spawn", as threads of ours may run already, and a forked process would inherit their locks.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin) as pool:
         try:
-            yield from pool.map(run, *zip(*tasks, strict=True))
+            yield lambda run, tasks, what: _with_bar(pool.map(run, *zip(*tasks, strict=True)), len(tasks), what)
         except BrokenProcessPool as error:
             raise WorkerLostError(
                 f"one of {workers} processes was ended from outside, perhaps for want of memory; try fewer workers"
@@ -41,6 +46,18 @@ def run_all(run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], worker
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def run_all(
+    run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int, what: str = "running"
+) -> list[Result]:
+    """What `run` returns for each task's arguments; see `processes`."""
+    with processes(workers) as run_with:
+        return run_with(run, tasks, what)
+
+
+def _with_bar(results: Iterator[Result], count: int, what: str) -> list[Result]:
+    return list(tqdm(results, total=count, desc=what, unit="image"))
 
 
 def _begin() -> None:

@@ -182,16 +182,17 @@ def transfer_table(episodes: Sequence[Episode], transfers: Sequence[Transfer]) -
     episodes themselves.
     """
     found: dict[tuple[str, str, str, str, int], dict[str, list[float]]] = {}
-    for each in transfers:
-        for query, value in each.rmse.items():
-            key = (each.data, each.agent, each.asked_with, each.matted_with, query)
-            found.setdefault(key, {}).setdefault(each.sample, []).append(value)
+    queries = read_at(budget_of(episodes))
     for episode in episodes:
-        for query in read_at(budget_of(episodes)):
+        for query in queries:
             own = episode.after(query)
             if own is not None:
                 key = (episode.data, episode.agent, episode.solver, episode.solver, query)
                 found.setdefault(key, {}).setdefault(episode.sample, []).append(own)
+    for each in transfers:
+        for query, value in each.rmse.items():
+            key = (each.data, each.agent, each.asked_with, each.matted_with, query)
+            found.setdefault(key, {}).setdefault(each.sample, []).append(value)
     names = ("data", "agent", "asked_with", "matted_with", "query")
     return [
         dict(zip(names, key, strict=True))
