@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from json import dumps, loads
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -59,6 +59,17 @@ class Episode:
         """Queries until the RMSE is at most `bound`; None where it never is."""
         reached = np.flatnonzero(self.rmse <= bound)
         return int(reached[0]) if len(reached) and self.at is None else None
+
+
+class Identity(NamedTuple):
+    """What a sample, as it is resized, is known by."""
+
+    name: str
+    content: str  # a hash of image and alpha
+    trimap: str | None  # a hash of that, where there is one
+
+
+_identities: dict[str, Identity] = {}
 
 
 def read_at(budget: int) -> tuple[int, ...]:
@@ -127,9 +138,10 @@ def run_episode(
     if kept is None or keep:
         arrays, name = made(), env.sample.name
     else:
-        sample = sample_of(env, index)
+        identity = identity_of(env, index)
         asking = {**asked_by(player, agent.name), "draws": [draws, answering], "budget": env.settings.budget}
-        arrays, name = Cache(kept).arrays(KIND, key_of(env, sample, "agents/episodes.py", **asking), made), sample.name
+        arrays = Cache(kept).arrays(KIND, key_of(env, identity, "agents/episodes.py", **asking), made)
+        name = identity.name
     answers, metrics = _from_arrays(arrays, env.settings.region_size)
     solver = NamedSolver(env.settings.solver, env.settings.solver_kwargs).label
     return Episode(agent.label, solver, seed, name, metrics, answers, data, agent.name, agent.at, mattes)
@@ -141,8 +153,9 @@ def environment_of(arguments: dict[str, Any]) -> RegionsEnv:
 
 
 def forget_environment() -> None:
-    """Make the next one anew, whatever its keywords."""
+    """Make the next one anew, whatever its keywords, and look at samples again."""
     _environment.cache_clear()
+    _identities.clear()
 
 
 def sample_of(env: RegionsEnv, index: int) -> Sample:
@@ -150,13 +163,24 @@ def sample_of(env: RegionsEnv, index: int) -> Sample:
     return read_sample(env.data, index).resized(env.settings.image_size)
 
 
-def key_of(env: RegionsEnv, sample: Sample, *code: str, **more: Any) -> str:
+def identity_of(env: RegionsEnv, index: int) -> Identity:
+    """What the data's `index`-th sample is known by; it is read once in a process. Raises `FileError`."""
+    settings = env.settings
+    place = dumps([settings.data, settings.data_kwargs, settings.image_size, index], sort_keys=True)
+    if place not in _identities:
+        sample = sample_of(env, index)
+        trimap = None if sample.trimap is None else hash_of_arrays(sample.trimap)
+        _identities[place] = Identity(sample.name, hash_of_arrays(sample.image, sample.alpha), trimap)
+    return _identities[place]
+
+
+def key_of(env: RegionsEnv, sample: Identity, *code: str, **more: Any) -> str:
     """The key of a result that depends on the sample, the solver, the rules of asking, `more`, and `code`."""
     settings = env.settings
     files = ("session.py", "observations.py", "annotators", "robots", "envs", *code)
     rules = ("region_size", "protocol", "annotator", "annotator_kwargs")
     return make_key(
-        content=hash_of_arrays(sample.image, sample.alpha),
+        content=sample.content,
         **made_by(env.solver, settings.solver, settings.solver_kwargs, *files),
         rules={name: getattr(settings, name) for name in rules},
         **more,

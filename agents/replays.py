@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from active_matting.agents.episodes import Episode, environment_of, key_of, sample_of
+from active_matting.agents.episodes import Episode, environment_of, identity_of, key_of, sample_of
 from active_matting.agents.named import NamedSolver
 from active_matting.annotators import ExactAnnotator
-from active_matting.cache import Cache, hash_of_arrays
+from active_matting.cache import Arrays, Cache
 from active_matting.data import Sample
 from active_matting.envs.regions import RegionsEnv
 from active_matting.labels import RegionAnswer, from_trimap, rasterise
@@ -53,14 +53,9 @@ def run_references(environment: dict[str, Any], index: int, kept: str | None = N
     kept, data: as in `run_episode`.
     """
     env = environment_of(environment)
-    sample = sample_of(env, index)
-    given = {ALL_PURE: pure_regions(sample, env.settings.region_size)}
-    if sample.trimap is not None:
-        given = {TRIMAP: from_trimap(sample.trimap), **given}
-    return [
-        Reference(data, _label(env), sample.name, name, _measured(env, sample, label_map, kept))
-        for name, label_map in given.items()
-    ]
+    identity = identity_of(env, index)
+    inputs = [ALL_PURE] if identity.trimap is None else [TRIMAP, ALL_PURE]
+    return [Reference(data, _label(env), identity.name, given, _measured(env, index, given, kept)) for given in inputs]
 
 
 def pure_regions(sample: Sample, side: int) -> LabelMap:
@@ -83,17 +78,16 @@ def run_transfer(
     every matte before. kept: as in `run_episode`.
     """
     env = environment_of(environment)
-    sample = sample_of(env, index)
     queries = [query for query in queries if episode.after(query) is not None]
 
-    def made() -> dict[str, Any]:
-        return {"rmse": np.array(_replayed(env, sample, episode.answers, queries))}
+    def made() -> Arrays:
+        return {"rmse": np.array(_replayed(env, index, episode.answers, queries))}
 
     if kept is None:
         errors = made()["rmse"]
     else:
         said = [[answer.region.y, answer.region.x, int(answer.label)] for answer in episode.answers]
-        key = key_of(env, sample, "agents/replays.py", said=said, queries=queries)
+        key = key_of(env, identity_of(env, index), "agents/replays.py", said=said, queries=queries)
         errors = Cache(kept).arrays("transfer", key, made)["rmse"]
     return Transfer(
         data=episode.data,
@@ -107,7 +101,8 @@ def run_transfer(
     )
 
 
-def _replayed(env: RegionsEnv, sample: Sample, answers: Sequence[RegionAnswer], queries: Sequence[int]) -> list[float]:
+def _replayed(env: RegionsEnv, index: int, answers: Sequence[RegionAnswer], queries: Sequence[int]) -> list[float]:
+    sample = sample_of(env, index)
     session = QuerySession(
         sample.image, env.solver, region_size=env.settings.region_size, protocol=env.settings.protocol
     )
@@ -119,15 +114,22 @@ def _replayed(env: RegionsEnv, sample: Sample, answers: Sequence[RegionAnswer], 
     return errors
 
 
-def _measured(env: RegionsEnv, sample: Sample, label_map: LabelMap, kept: str | None) -> dict[str, float]:
-    def made() -> dict[str, Any]:
+def _measured(env: RegionsEnv, index: int, given: str, kept: str | None) -> dict[str, float]:
+    def made() -> Arrays:
+        sample = sample_of(env, index)
+        if given == TRIMAP and sample.trimap is not None:
+            label_map = from_trimap(sample.trimap)
+        else:
+            label_map = pure_regions(sample, env.settings.region_size)
         told = all_metrics(env.solver.prepare(sample.image).solve(label_map).alpha, sample.alpha)
         return {name: np.array([value]) for name, value in told.items()}
 
     if kept is None:
         arrays = made()
     else:
-        key = key_of(env, sample, "agents/replays.py", label_map=hash_of_arrays(label_map))
+        identity = identity_of(env, index)
+        trimap = identity.trimap if given == TRIMAP else None
+        key = key_of(env, identity, "agents/replays.py", given=given, trimap=trimap)
         arrays = Cache(kept).arrays("reference", key, made)
     return {name: float(arrays[name][0]) for name in METRICS}
 

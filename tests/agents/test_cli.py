@@ -239,7 +239,7 @@ def test_evaluate_takes_several_data_sets_solvers_and_runs(photo: Path, capsys: 
     assert main(arguments) == 0
     told = capsys.readouterr().out
     assert len(re.findall(r"^\| (?:set|plain|fur) +\| .+ \| (?:mine|bound|at once) ", told, flags=re.MULTILINE)) == 18
-    assert re.search(r"^\| set +\| random-walk +\| mine +\| 1 +\| 4 ", told, flags=re.MULTILINE)
+    assert re.search(r"^\| set +\| random-walk +\| mine +\| 1 +\| 2 ", told, flags=re.MULTILINE)
     assert "at once = random" in told
     text = (photo / "out" / "table1.md").read_text(encoding="utf-8")
     assert text.count("| trimap ") == 2

@@ -23,7 +23,12 @@ def test_an_agents_code_is_its_own_and_what_that_imports() -> None:
 
 def test_only_agents_that_load_weights_depend_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[tuple[Path, ...]] = []
-    monkeypatch.setattr(kept, "hash_of_code", lambda *paths: str(hashed.append(paths)))
+
+    def listening(*paths: Path) -> str:
+        hashed.append(paths)
+        return ""
+
+    monkeypatch.setattr(kept, "hash_of_code", listening)
     weights = Path(kept.__file__).parent / "weights"
     asked_by(RandomAgent(), "random")
     asked_by(small_agent(), "small")
