@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,14 @@ def plot_curves(
             if values:
                 level = float(np.mean([*values.values()]))
                 lines[given] = panel.axhline(level, color="0.35", linestyle=style, linewidth=1.2)
-        panel.set(title=f"{data}: {solver}" if data else solver, ylim=(0, None))
-        panel.title.set_fontsize(10)
+        panel.set_title(fill(f"{data}: {solver}" if data else solver, width=48), fontsize=10)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
     for panel in grid[-1]:
         panel.set_xlabel("queries answered")
-    for panel in grid[:, 0]:
+    for panel in grid[:, 0]:  # of whose row all panels have one scale, and now all that is drawn is there
         panel.set_ylabel("RMSE, mean over images")
+        panel.set_ylim(0, None)
     names = [short_name(name) for name in lines]
     figure.legend([*lines.values()], names, loc="outside lower center", ncols=min(len(names), 1 + 2 * len(columns)))
     figure.suptitle(title)

@@ -28,11 +28,12 @@ def protocol_text(plan: Plan) -> str:
     given = plan.environment
     size, side = given.get("image_size", 400), given.get("region_size", 20)
     seeds = ", ".join(map(str, plan.seeds))
-    agents = (f"{each.label} = {each.name}" if each.label != each.name else each.name for each in plan.agents)
+    told = (f"{each.label} = {each.name}" if each.label != each.name else each.name for each in plan.agents)
+    agents = "; ".join(dict.fromkeys(told))
     rules, user = given.get("protocol", "paper"), given.get("annotator", "exact")
     return (
         f'Protocol "regions": images {size}×{size} px, regions {side}×{side} px, budget {plan.budget} queries, '
-        f"rules of the {rules} protocol, user {user}, seeds {seeds}; agents {'; '.join(agents)}. RMSE is over the "
+        f"rules of the {rules} protocol, user {user}, seeds {seeds}; agents {agents}. RMSE is over the "
         "whole image, alpha in [0, 1]; each image's figure is the mean over seeds and runs, brackets are 95 % "
         "bootstrap intervals over images."
     )
@@ -118,7 +119,9 @@ def format_transfer(rows: Sequence[Row]) -> str:
         solvers = [*dict.fromkeys(row["matted_with"] for row in group)]
         cells = {(row["agent"], row["asked_with"], row["matted_with"]): row["mean"] for row in group}
         lines = [["agent", "asked with", *(f"matted with {solver}" for solver in solvers)]]
-        for agent, asked in dict.fromkeys((row["agent"], row["asked_with"]) for row in group):
+        agents = [*dict.fromkeys(row["agent"] for row in group)]
+        asked_with = dict.fromkeys((row["agent"], row["asked_with"]) for row in group)
+        for agent, asked in sorted(asked_with, key=lambda pair: agents.index(pair[0])):
             lines.append([short_name(agent), asked, *(_cell(cells.get((agent, asked, solver))) for solver in solvers)])
         parts.append(f"{_named(data)}RMSE after {query} queries.\n\n{markdown_table(lines)}")
     return "\n\n".join(parts)

@@ -2,13 +2,16 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from active_matting.agents import figures
 from active_matting.agents.evaluate import Plan, Results, evaluate, measure
 from active_matting.agents.figures import contact_sheet, plot_curves
 from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
@@ -117,6 +120,21 @@ def test_pictures_are_written_whole(results: Results, tmp_path: Path) -> None:
             assert min(picture.size) > 200
             assert len(set(picture.convert("L").tobytes())) > 20
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plot.png", "sheet.png"]
+
+
+def test_no_panel_cuts_off_what_another_one_reaches(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: drawn.append(figure))
+    worse = [
+        replace(each, solver="worse", metrics=tuple({"rmse": 3 * told["rmse"]} for told in each.metrics))
+        for each in results.episodes
+        if each.solver == "closed-form"
+    ]
+    plot_curves("nowhere", [*results.episodes, *worse], "a title")
+    for panel in drawn[0].axes:
+        highest = max(np.max(line.get_ydata()) for line in panel.lines)
+        assert panel.get_ylim()[0] == 0
+        assert highest <= panel.get_ylim()[1]
 
 
 def test_a_place_that_cannot_be_written_is_named(results: Results, tmp_path: Path) -> None:
