@@ -39,3 +39,7 @@ class ConvergenceError(ActiveMattingError, RuntimeError):
 
 class SolverFailedError(ActiveMattingError, RuntimeError):
     """A solver raised in the middle of an episode; the text names image and query, the cause is what it raised."""
+
+
+class WorkerLostError(ActiveMattingError, RuntimeError):
+    """A process that computed for this one was ended from outside."""

@@ -8,6 +8,7 @@ from typing import Any
 import active_matting
 from active_matting import __version__
 from active_matting.cache import hash_of_code, hash_of_file
+from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import Solver
 
 _CODE = ("solvers", "segmenters", "models", "metrics", "regions.py", "labels.py")
@@ -19,20 +20,22 @@ def made_by(solver: Solver, name: str, arguments: dict[str, Any], *code: str) ->
 
     The solver's name and arguments, the content of the files and of the folders of weights that these name, the
     package's version and its code; `code` are further files and folders of it, such as "agents/baselines.py". Raises
-    `FileError` where a file cannot be read.
+    `FileError` where a file cannot be read, `InvalidArgumentError` where there is no such code.
     """
     root = Path(active_matting.__file__).parent
-    of_package = (root / part for part in (*_CODE, *code))
+    of_package = [root / part for part in (*_CODE, *code)]
+    if not all(path.exists() for path in of_package):
+        raise InvalidArgumentError(f"there is no such code: {[str(path) for path in of_package if not path.exists()]}")
     return {
         "solver": name,
         "solver_kwargs": arguments,
-        "solver_files": [hash_of_file(path) for path in _files_named_in(arguments)],
-        "code": hash_of_code(Path(inspect.getfile(type(solver))), *(path for path in of_package if path.exists())),
+        "solver_files": [hash_of_file(path) for path in files_named_in(arguments)],
+        "code": hash_of_code(Path(inspect.getfile(type(solver))), *of_package),
         "version": __version__,
     }
 
 
-def _files_named_in(value: Any) -> Iterator[Path]:
+def files_named_in(value: Any) -> Iterator[Path]:
     """The files whose paths, or whose folder of weights, are among a JSON value's texts."""
     if isinstance(value, str):
         path = Path(value)
@@ -42,4 +45,4 @@ def _files_named_in(value: Any) -> Iterator[Path]:
             yield from sorted([*path.glob("*.safetensors"), *path.glob("*.json")])
     elif isinstance(value, dict | list | tuple):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _files_named_in(inner)
+            yield from files_named_in(inner)

@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from active_matting.agents.clicks import ClickRun
-from active_matting.agents.evaluate import bootstrap_interval
-from active_matting.agents.report import markdown_table, mean_and_interval, save_figure
+from active_matting.agents.figures import save_figure
+from active_matting.agents.intervals import bootstrap_interval, interval_text, mean_and_interval
+from active_matting.agents.markdown_tables import markdown_table
 from active_matting.files import written_whole
 from active_matting.metrics import auc, failures, noc, scaled, share_above
 from active_matting.robots import Place
@@ -106,17 +107,17 @@ def format_clicks(rows: Sequence[dict[str, Any]]) -> str:
         header = [f"RMSE at {at}" for at in rows[0]["rmse"]]
         header += [f"{title}, mean of 1–{clicks}" for title in ERRORS.values()]
         cells = [
-            [_interval(each) for each in row["rmse"].values()]
-            + [_interval(each, 3 if name == "rmse" else 2) for name, each in row["average"].items()]
+            [interval_text(each) for each in row["rmse"].values()]
+            + [interval_text(each, 3 if name == "rmse" else 2) for name, each in row["average"].items()]
             for row in rows
         ]
     else:
         header = [f"IoU at {at}" for at in rows[0]["iou"]] + [f"NoC@{100 * each:.0f} (failed)" for each in THRESHOLDS]
         header += ["AuC", "corrective"] + [f"above {100 * each:.0f} % at {clicks}" for each in NEARLY_ALL]
         cells = [
-            [_interval(each) for each in row["iou"].values()]
+            [interval_text(each) for each in row["iou"].values()]
             + [f"{mean:.2f} ({failed})" for mean, failed in row["noc"].values()]
-            + [_interval(row["auc"]), "–" if row["corrective"] is None else f"{row['corrective']:.2f}"]
+            + [interval_text(row["auc"]), "–" if row["corrective"] is None else f"{row['corrective']:.2f}"]
             + [f"{100 * share:.0f} %" for share in row["above"].values()]
             for row in rows
         ]
@@ -147,11 +148,6 @@ def plot_clicks(path: Path | str, runs: Sequence[ClickRun], title: str) -> None:
 
 def _are_mattes(runs: Sequence[ClickRun]) -> bool:
     return "rmse" in runs[0].metrics[0]
-
-
-def _interval(told: tuple[float, float, float], digits: int = 3) -> str:
-    mean, low, high = (f"{value:.{digits}f}" for value in told)
-    return f"{mean} [{low}, {high}]"
 
 
 def _cells(place: Place | None) -> tuple[str, str, str]:

@@ -8,9 +8,9 @@ from json import dumps, loads
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from active_matting.agents.evaluate import run_all
+from active_matting.agents.named import NamedSolver
+from active_matting.agents.processes import run_all
 from active_matting.cache import Arrays, Cache, hash_of_arrays, make_key
 from active_matting.data import DataSource, Sample, make_data
 from active_matting.errors import InvalidArgumentError
@@ -18,7 +18,6 @@ from active_matting.kept import made_by
 from active_matting.metrics import all_metrics, corrective_accuracy, iou
 from active_matting.robots import Mistake, Place, find_robot
 from active_matting.session import QuerySession
-from active_matting.solvers import Solver, make_solver
 from active_matting.solvers.warm_up import warm_up
 from active_matting.types import Alpha, Label
 
@@ -57,23 +56,6 @@ class ClickProtocol:
         if self.robot is None:
             object.__setattr__(self, "robot", ROBOT_OF[self.measure])
         find_robot(str(self.robot))
-
-
-@dataclass(frozen=True)
-class NamedSolver:
-    """A solver by its name in `active_matting.solvers.SOLVERS` and its JSON-able arguments."""
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """The name, with the arguments where there are any."""
-        return self.name + (f" {dumps(self.arguments, sort_keys=True)}" if self.arguments else "")
-
-    def make(self) -> Solver:
-        """Raises `UnknownNameError`, `InvalidArgumentError`."""
-        return make_solver(self.name, **self.arguments)
 
 
 @dataclass(frozen=True)
@@ -151,7 +133,7 @@ def evaluate_clicks(
     for made in [solver.make() for solver in solvers]:  # a wrong name should fail before hours of work
         warm_up(made)
     tasks = [(protocol, solver, index, cache) for solver, index in product(solvers, indices)]
-    return list(tqdm(run_all(run_clicks, tasks, workers), total=len(tasks), desc="clicking", unit="image"))
+    return run_all(run_clicks, tasks, workers, "clicking")
 
 
 def _measured(alpha: Alpha, truth: Alpha, mistake: Mistake | None, measure: str) -> dict[str, float]:

@@ -1,107 +1,102 @@
 """Measuring agents by the protocol "regions": one simulated user, one budget, every image once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
 from itertools import product
-from json import dumps, loads
-from multiprocessing import get_context
-from typing import Any, TypeVar
-
-import gymnasium
-import numpy as np
-from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from typing import Any
 
 from active_matting.agents import make_agent
+from active_matting.agents.episodes import Episode, environment_of, forget_environment, read_at, run_episode
+from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
+from active_matting.agents.processes import processes, run_all
+from active_matting.agents.replays import Reference, Transfer, run_references, run_transfer
+from active_matting.data import make_data
 from active_matting.envs.regions import RegionsEnv
-from active_matting.envs.workers import REGIONS
 from active_matting.errors import InvalidArgumentError
-from active_matting.labels import RegionAnswer, from_trimap
-from active_matting.metrics import all_metrics, rmse
-from active_matting.session import Agent
-from active_matting.threads import one_thread
-from active_matting.types import Alpha
-
-Result = TypeVar("Result")
-
-READ_AT = (1, 5, 10, 15, 20, 25, 30)
-"""The queries at which figures are read."""
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One agent on one image: an entry per query, the state before the first query first."""
+class Plan:
+    """What is measured: every agent with every solver and seed on every image of every data set.
 
-    agent: str
-    solver: str
-    seed: int
-    sample: str
-    metrics: tuple[dict[str, float], ...]  # of the matte, by name; see `active_matting.metrics`
-    answers: tuple[RegionAnswer, ...]
-    trimap_rmse: float | None  # what the solver reaches from the sample's trimap, where it has one
-    mattes: dict[int, Alpha] = field(default_factory=dict, repr=False, compare=False)  # those asked for, by query
+    environment: further keywords of `ActiveMatting/Regions-v0`, such as `image_size` or `budget`. seeds: a seed and an
+    image's number make the seeds of the agent's draws and of those of a user that errs, the same whatever the solver.
+    All agents are asked with `deterministic=True`; one that draws nothing then says so by an attribute
+    `is_deterministic` that is true, and with the user "exact", who draws nothing either, is run with the first seed
+    only. limit: the first so many images of each data set. transfers: whether each sequence, found with one solver, is
+    matted with the others too.
+    Raises `InvalidArgumentError` where two of a kind have one name.
+    """
+
+    agents: tuple[NamedAgent, ...]
+    solvers: tuple[NamedSolver, ...] = (NamedSolver("shared"),)
+    data: tuple[NamedData, ...] = (NamedData("rendered"),)
+    environment: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    limit: int | None = None
+    transfers: bool = True
+
+    def __post_init__(self) -> None:
+        if self.environment.get("candidates", 1) != 1:
+            raise InvalidArgumentError(f"candidates must be 1 to evaluate, got {self.environment['candidates']}")
+        if self.limit is not None and self.limit < 1:
+            raise InvalidArgumentError(f"limit must be at least 1, got {self.limit}")
+        runs = [(agent.label, agent.name, agent.at) for agent in self.agents]
+        kinds: tuple[tuple[str, Sequence[Any]], ...] = (
+            ("agent", runs),
+            ("solver", [solver.label for solver in self.solvers]),
+            ("data set", [data.label for data in self.data]),
+            ("seed", self.seeds),
+        )
+        for kind, given in kinds:
+            if not given:
+                raise InvalidArgumentError(f"at least one {kind} must be given")
+            twice = [each for each in given if given.count(each) > 1]
+            if twice:
+                raise InvalidArgumentError(f"{kind} {twice[0]!r} is given twice; give another name to one of them")
 
     @property
-    def rmse(self) -> NDArray[np.float64]:
-        """After 0, 1, ..., budget queries."""
-        return np.array([metrics["rmse"] for metrics in self.metrics])
+    def budget(self) -> int:
+        """Queries of an episode."""
+        return int(self.environment.get("budget", 20))
 
-    def queries_to_trimap(self, slack: float = 0.1) -> int | None:
-        """Queries until the RMSE is within `slack` of the trimap's; None where it never is, or there is no trimap."""
-        if self.trimap_rmse is None:
-            return None
-        reached = np.flatnonzero(self.rmse <= (1 + slack) * self.trimap_rmse)
-        return int(reached[0]) if len(reached) else None
+    def settings(self) -> Iterator[tuple[NamedData, NamedSolver, dict[str, Any]]]:
+        """Each data set with each solver, and the keywords of their environment."""
+        for data, solver in product(self.data, self.solvers):
+            own = {"data": data.data, "data_kwargs": data.data_kwargs}
+            yield data, solver, {**self.environment, **own, "solver": solver.name, "solver_kwargs": solver.arguments}
 
 
-def play(env: gymnasium.Env[Any, Any], agent: Agent, index: int) -> Iterator[RegionsEnv]:
-    """Let `agent` ask about the data's `index`-th image; yields the environment before and after every query.
+@dataclass(frozen=True)
+class Results:
+    """What was measured, in the plan's order."""
 
-    The agent is deterministic. Its state is its own business, as with Stable-Baselines3's `evaluate_policy`.
+    plan: Plan
+    episodes: tuple[Episode, ...]
+    references: tuple[Reference, ...]
+    transfers: tuple[Transfer, ...]
+
+
+def measure(plan: Plan, workers: int = 1, cache: str | None = None, kept: str | None = None) -> Results:
+    """Carry out a plan, with progress bars.
+
+    workers: processes; results do not depend on how many. cache: the folder in which agents keep what is expensive; see
+    `make_agent`. kept: the folder in which each result is kept when it is there, so that a plan that was interrupted,
+    or killed, goes on, and a longer one takes over what it has in common; what other images, code, weights or rules
+    made is not taken for it. Raises `InvalidArgumentError`, `WorkerLostError`, and what the environment and the agents
+    raise.
     """
-    regions = env.unwrapped
-    assert isinstance(regions, RegionsEnv)
-    observation, _ = env.reset(options={"index": index})
-    state, is_first, has_ended = None, True, False
-    yield regions
-    while not has_ended:
-        action, state = agent.predict(observation, state=state, episode_start=np.array([is_first]), deterministic=True)
-        observation, _, has_ended, _, _ = env.step(action)
-        is_first = False
-        yield regions
-
-
-def run_episode(
-    environment: dict[str, Any],
-    agent: str,
-    seed: int,
-    index: int,
-    keep: Sequence[int] = (),
-    cache: str | None = None,
-) -> Episode:
-    """One agent, by name or folder, on one image.
-
-    keep: the queries whose mattes are wanted. cache: see `make_agent`.
-    """
-    env = _environment(dumps(environment))
-    draws = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-    metrics, mattes = [], {}
-    for query, state in enumerate(play(env, make_agent(agent, env, draws, cache), index)):
-        metrics.append(all_metrics(state.session.alpha, state.sample.alpha))
-        if query in keep:
-            mattes[query] = state.session.alpha
-    return Episode(
-        agent=agent,
-        solver=environment.get("solver", "shared"),
-        seed=seed,
-        sample=state.sample.name,
-        metrics=tuple(metrics),
-        answers=state.session.answers,
-        trimap_rmse=_trimap_rmse(state),
-        mattes=mattes,
-    )
+    if workers < 1:
+        raise InvalidArgumentError(f"workers must be at least 1, got {workers}")
+    episodes = _episode_tasks(plan, cache, kept)
+    settings = list(plan.settings())
+    counts = {data.label: _count(plan, data) for data in plan.data}
+    of_image = [(own, index, kept, data.label) for data, _, own in settings for index in range(counts[data.label])]
+    with processes(workers) as run_with:
+        references = run_with(run_references, of_image, "references")
+        played = run_with(_run_episode, episodes, "evaluating")
+        matted = run_with(run_transfer, _transfer_tasks(plan, episodes, played, kept), "transferring")
+    return Results(plan, tuple(played), tuple(each for told in references for each in told), tuple(matted))
 
 
 def evaluate(
@@ -113,80 +108,73 @@ def evaluate(
     workers: int = 1,
     cache: str | None = None,
 ) -> list[Episode]:
-    """Every agent with every solver and seed on every image, or the first `limit`, in that order.
+    """The episodes of every agent with every solver and seed on every image of one data set, in that order.
 
-    environment: keywords of `ActiveMatting/Regions-v0`. workers: processes; results do not depend on how many. cache:
-    the folder in which agents keep what is expensive; see `make_agent`.
-    Raises `InvalidArgumentError`, and what the environment and the agents raise.
+    environment: keywords of `ActiveMatting/Regions-v0`. The rest, and what it raises: see `Plan` and `measure`.
     """
-    if environment.get("candidates", 1) != 1:
-        raise InvalidArgumentError(f"candidates must be 1 to evaluate, got {environment['candidates']}")
-    settings = [{**environment, "solver": solver} for solver in solvers]
-    env, *_ = [gymnasium.make(REGIONS, **each) for each in settings]  # before the workers, for what is compiled
-    regions = env.unwrapped
-    assert isinstance(regions, RegionsEnv)
-    for agent in agents:
-        make_agent(agent, env)  # a wrong name should fail before hours of work
-    count = len(regions.data) if limit is None else min(limit, len(regions.data))
-    tasks = list(product(settings, agents, seeds, range(count)))
-    return list(
-        tqdm(
-            run_all(partial(run_episode, cache=cache), tasks, workers),
-            total=len(tasks),
-            desc="evaluating",
-            unit="image",
-        )
+    rest = {name: value for name, value in environment.items() if name not in ("data", "data_kwargs", "solver_kwargs")}
+    plan = Plan(
+        agents=tuple(NamedAgent(name, name) for name in agents),
+        solvers=tuple(NamedSolver(name, environment.get("solver_kwargs", {})) for name in solvers),
+        data=(NamedData("", environment.get("data", "rendered"), environment.get("data_kwargs", {})),),
+        environment=rest,
+        seeds=tuple(seeds),
+        limit=limit,
     )
+    return run_all(_run_episode, _episode_tasks(plan, cache, None), workers, "evaluating")
 
 
-def bootstrap_interval(
-    values: NDArray[np.float64], level: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """The percentile bootstrap interval of the mean of `values` (N,), resampling the N with replacement."""
-    rng = np.random.default_rng(seed)
-    means = rng.choice(values, size=(resamples, len(values))).mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+Task = tuple[dict[str, Any], NamedAgent, int, int, str | None, str | None, str]
+"""Environment, agent, seed, index, cache, kept, data: see `run_episode`."""
 
 
-def rmse_per_image(episodes: Iterable[Episode]) -> dict[str, NDArray[np.float64]]:
-    """Each image's RMSE after 0, 1, ... queries, `(budget + 1,)`, averaged over the seeds it was run with."""
-    curves: dict[str, list[NDArray[np.float64]]] = {}
-    for episode in episodes:
-        curves.setdefault(episode.sample, []).append(episode.rmse)
-    return {sample: np.mean(runs, axis=0) for sample, runs in curves.items()}
+def _run_episode(
+    environment: dict[str, Any],
+    agent: NamedAgent,
+    seed: int,
+    index: int,
+    cache: str | None,
+    kept: str | None,
+    data: str,
+) -> Episode:
+    return run_episode(environment, agent, seed, index, cache=cache, kept=kept, data=data)
 
 
-def run_all(run: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[Result]:
-    """What `run` returns for each task's arguments, in their order, from so many processes of one thread each.
-
-    workers: 1 runs them here. `run` and all arguments must be picklable.
-    """
-    if workers == 1:
-        yield from (run(*task) for task in tasks)
-        return
-    # "spawn", as threads of ours may run already, and a forked process would inherit their locks.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        try:
-            yield from pool.map(run, *zip(*tasks, strict=True))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _episode_tasks(plan: Plan, cache: str | None, kept: str | None) -> list[Task]:
+    """All episodes of a plan. What is wrong in it fails here, before hours of work, and what is compiled is."""
+    forget_environment()  # files may have changed since an earlier call
+    tasks: list[Task] = []
+    for data, _, environment in plan.settings():
+        env = environment_of(environment)
+        indices = range(_count(plan, data))
+        for agent in plan.agents:
+            if agent.at is not None and agent.at > plan.budget:
+                raise InvalidArgumentError(f"agent {agent.label!r} needs a budget of {agent.at}, got {plan.budget}")
+            seeds = plan.seeds[:1] if _draws_nothing(env, agent) else plan.seeds
+            tasks += [(environment, agent, *each, cache, kept, data.label) for each in product(seeds, indices)]
+    return tasks
 
 
-def _one_thread() -> None:
-    import torch  # noqa: F401  (what is loaded later would keep its threads)
-
-    one_thread()
-
-
-@lru_cache(maxsize=1)
-def _environment(arguments: str) -> gymnasium.Env[Any, Any]:
-    return gymnasium.make(REGIONS, **loads(arguments))
+def _draws_nothing(env: RegionsEnv, agent: NamedAgent) -> bool:
+    """Whether all seeds would give the same episode."""
+    is_deterministic = getattr(make_agent(agent.name, env), "is_deterministic", False)
+    return bool(is_deterministic) and env.settings.annotator == "exact"
 
 
-def _trimap_rmse(state: RegionsEnv) -> float | None:
-    if state.sample.trimap is None:
-        return None
-    matte = state.session.prepared.solve(from_trimap(state.sample.trimap))
-    return rmse(matte.alpha, state.sample.alpha)
+def _count(plan: Plan, data: NamedData) -> int:
+    return len(range(len(make_data(data.data, **data.data_kwargs)))[: plan.limit])
+
+
+def _transfer_tasks(
+    plan: Plan, tasks: Sequence[Task], episodes: Sequence[Episode], kept: str | None
+) -> list[tuple[dict[str, Any], Episode, tuple[int, ...], int, str | None]]:
+    """Every episode with every solver of the same data set but its own."""
+    if not plan.transfers:
+        return []
+    of_index = [(task[3], episode) for task, episode in zip(tasks, episodes, strict=True)]
+    return [
+        (environment, episode, read_at(plan.budget), index, kept)
+        for data, solver, environment in plan.settings()
+        for index, episode in of_index
+        if episode.data == data.label and episode.solver != solver.label
+    ]

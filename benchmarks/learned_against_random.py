@@ -10,7 +10,9 @@ import argparse
 
 import numpy as np
 
-from active_matting.agents.evaluate import bootstrap_interval, evaluate, rmse_per_image
+from active_matting.agents.evaluate import evaluate
+from active_matting.agents.intervals import bootstrap_interval
+from active_matting.agents.tables import curves
 
 READ_AT = (5, 10, 15, 20)
 
@@ -30,15 +32,15 @@ def main() -> None:
         "budget": max(READ_AT),
     }
     seeds = range(len(given.agents))
-    random = rmse_per_image(evaluate(environment, ["random"], seeds=seeds, workers=2))
+    random = curves(evaluate(environment, ["random"], seeds=seeds, workers=2))
     runs = evaluate(environment, given.agents, workers=2)
-    learned = rmse_per_image(runs)
-    apart = {agent: rmse_per_image(run for run in runs if run.agent == agent) for agent in given.agents}
+    learned = curves(runs)
+    apart = [curves(run for run in runs if run.agent == agent) for agent in given.agents]
     print(f"{given.images} images of the {given.split} split, {len(given.agents)} seeds each")
     for query in READ_AT:
-        chance, ours = (np.array([curves[name][query] for name in random]) for curves in (random, learned))
+        chance, ours = random.at(query), learned.at(query)
         low, high = bootstrap_interval(chance - ours)
-        each = ", ".join(f"{np.mean([curve[query] for curve in curves.values()]):.3f}" for curves in apart.values())
+        each = ", ".join(f"{own.at(query).mean():.3f}" for own in apart)
         print(
             f"after {query:2} queries: random {chance.mean():.3f}, learned {ours.mean():.3f} ({each}), "
             f"below by {np.mean(chance - ours):.3f} [{low:.3f}, {high:.3f}], better on {np.sum(ours < chance)}"

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from active_matting import make_solver
-from active_matting.agents.evaluate import bootstrap_interval
+from active_matting.agents.intervals import bootstrap_interval
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Folder
 from active_matting.labels import RegionAnswer, from_trimap, record

@@ -26,7 +26,7 @@ import argparse
 from pathlib import Path
 
 from active_matting.agents.cli import options
-from active_matting.agents.clicks import ROBOT_OF, ClickProtocol, NamedSolver, evaluate_clicks
+from active_matting.agents.clicks import ROBOT_OF, ClickProtocol, evaluate_clicks
 from active_matting.data.layouts import holds_selections
 from active_matting.robots import ROBOTS
 from active_matting.solvers import SOLVERS
@@ -72,7 +72,7 @@ def run(given: argparse.Namespace) -> None:
     )
     runs = evaluate_clicks(
         protocol,
-        [_named_solver(text, options.solver_options(given)) for text in given.solver],
+        [options.named_solver(text, options.solver_options(given)) for text in given.solver],
         every=given.every,
         limit=given.limit,
         workers=given.workers,
@@ -86,9 +86,3 @@ def run(given: argparse.Namespace) -> None:
     print(f"{protocol.measure}, robot {protocol.robot}, discs of radius {protocol.radius} px")
     print(f"every click: {given.output / 'clicks.csv'}")
     print(f"plot: {given.output / 'clicks.png'}")
-
-
-def _named_solver(text: str, shared: dict[str, object]) -> NamedSolver:
-    """Raises `InvalidArgumentError` where what follows the name is no JSON object."""
-    name, _, own = text.strip().partition(" ")
-    return NamedSolver(name, {**shared, **(options.json_object(f"what follows {name}", own) if own else {})})

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from active_matting.agents.cli import options
 from active_matting.agents.evaluate import evaluate
+from active_matting.agents.figures import contact_sheet, plot_curves
+from active_matting.agents.markdown_tables import format_summary
 from active_matting.agents.recipes import make_recipe
 from active_matting.agents.reinforce import train
-from active_matting.agents.report import contact_sheet, format_summary, plot_curves, summary, write_csv
+from active_matting.agents.report import write_csv
+from active_matting.agents.tables import summary
 
 SIZE = 100
 """Side of the held-out images, pixels. The agent sees them at the size it was trained at, the solver as they are."""

@@ -3,30 +3,54 @@
 import argparse
 import json
 import os
+from pathlib import Path
 from typing import Any
 
+from active_matting.agents.named import NamedData, NamedSolver
 from active_matting.cache import default_folder
+from active_matting.data import SOURCES
 from active_matting.data.layouts import guess_reader
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
+
+SOURCE_HELP = (
+    "'rendered', the embedded images; or a folder with images/ and alphas/ or masks/; or of RGBA cut-outs; or of a "
+    "data set that `active-matting data check` knows; or a CSV file"
+)
 
 
 def add_data(parser: argparse.ArgumentParser, split: str, has_trimaps: bool = True) -> None:
     """Which images: `--data`, `--count`, `--data-seed` and, where they are of use, `--trimaps`."""
     group = parser.add_argument_group("images")
+    group.add_argument("--data", default="rendered", metavar="SOURCE", help=SOURCE_HELP)
+    _add_rest_of_data(group, split)
+    if has_trimaps:
+        _add_trimaps(group)
+    else:
+        parser.set_defaults(trimaps=None)
+
+
+def add_data_sets(parser: argparse.ArgumentParser, split: str) -> None:
+    """Which images of which data sets: `--data`, any number of times, and the rest of `add_data`."""
+    group = parser.add_argument_group("images")
     group.add_argument(
         "--data",
-        default="rendered",
-        metavar="SOURCE",
-        help="'rendered', the embedded images; or a folder with images/ and alphas/ or masks/; or of RGBA cut-outs; or "
-        "of a data set that `active-matting data check` knows; or a CSV file",
+        action="append",
+        metavar="[NAME=]SOURCE",
+        help=f"repeat for several; {SOURCE_HELP}; or the name of a reader, with a JSON object of its parameters after "
+        "a space; NAME is what tables call it; 'rendered' when none is given",
     )
+    _add_rest_of_data(group, split)
+    _add_trimaps(group)
+
+
+def _add_rest_of_data(group: Any, split: str) -> None:
     group.add_argument("--split", default=split, help="of the embedded images: train, validation or test")
     group.add_argument("--count", type=int, default=200, help="how many embedded images the split has")
     group.add_argument("--data-seed", type=int, default=0, help="seed of the embedded images")
-    if not has_trimaps:
-        parser.set_defaults(trimaps=None)
-        return
+
+
+def _add_trimaps(group: Any) -> None:
     group.add_argument("--trimaps", metavar="SUBFOLDER", help="trimaps in the folder, such as trimaps/Trimap1")
 
 
@@ -74,8 +98,8 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="keep resized images and ideal sequences there, for the next time; without FOLDER in the user's own "
-        "cache, see `active-matting cache`",
+        help="keep resized images and ideal sequences there, for other evaluations too; without FOLDER in the user's "
+        "own cache, see `active-matting cache`",
     )
 
 
@@ -95,35 +119,74 @@ def json_object(option: str, text: str) -> dict[str, Any]:
     return value
 
 
-def environment(given: argparse.Namespace) -> dict[str, Any]:
-    """Keywords of `ActiveMatting/Regions-v0` from the options of `add_data` and `add_queries`."""
-    return {
-        **data_source(given),
-        "image_size": given.image_size,
-        "region_size": given.region_size,
-        "budget": given.budget,
-        "protocol": given.protocol,
-    }
+def rules(given: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `ActiveMatting/Regions-v0` from the options of `add_queries`."""
+    return {name: getattr(given, name) for name in ("image_size", "region_size", "budget", "protocol")}
 
 
 def data_source(given: argparse.Namespace) -> dict[str, Any]:
     """`data` and `data_kwargs` from the options of `add_data`."""
-    if given.data == "rendered":
+    return _source(given.data, given)
+
+
+def named_data(given: argparse.Namespace) -> tuple[NamedData, ...]:
+    """The data sets from the options of `add_data_sets`, kept as `--cache` says.
+
+    Raises `FileError`, `InvalidArgumentError`.
+    """
+    sets = []
+    for text in given.data or ["rendered"]:
+        label, source = ("", text) if Path(text).exists() else split_label(text)
+        name, own = split_arguments(source)
+        if name == "rendered":
+            told = _source(name, given)
+            told["data_kwargs"] |= own or {}
+        elif own is not None or (name in SOURCES.names() and not Path(name).exists()):
+            told = {"data": name, "data_kwargs": own or {}}
+        else:
+            told = _source(source, given, guesses_trimaps=True)
+        sets.append(NamedData(label or Path(name).resolve().name, **_cached(told, given)))
+    return tuple(sets)
+
+
+def named_solver(text: str, shared: dict[str, Any]) -> NamedSolver:
+    """The solver of "NAME" or "NAME {JSON}", with what is `shared` by all.
+
+    Raises `InvalidArgumentError` where what follows the name is no JSON object.
+    """
+    name, own = split_arguments(text)
+    return NamedSolver(name, {**shared, **(own or {})})
+
+
+def split_label(text: str) -> tuple[str, str]:
+    """The label and the rest of "LABEL=REST"; the label is empty where a parameter comes before any "="."""
+    label, sign, rest = text.partition("=")
+    return (label.strip(), rest) if sign and not set(label) & set(":/{\\") else ("", text)
+
+
+def split_arguments(text: str) -> tuple[str, dict[str, Any] | None]:
+    """The name and the arguments of "NAME {JSON}"; None without any. Raises `InvalidArgumentError`."""
+    name, sign, own = text.strip().partition(" {")
+    return (name, json_object(f"what follows {name}", "{" + own)) if sign else (name, None)
+
+
+def _source(source: str, given: argparse.Namespace, guesses_trimaps: bool = False) -> dict[str, Any]:
+    """guesses_trimaps: take those of a folder that lie where they usually do, where none are named."""
+    if source == "rendered":
         settings = {"split": given.split, "count": given.count, "seed": given.data_seed}
         if given.image_size is not None:
             settings["size"] = given.image_size
         return {"data": "rendered", "data_kwargs": settings}
-    name, keywords = guess_reader(given.data)
-    if name == "folder":
+    name, keywords = guess_reader(source)
+    if name == "folder" and not (guesses_trimaps and given.trimaps is None):
         keywords["trimaps"] = given.trimaps
     elif given.trimaps is not None:
-        raise InvalidArgumentError(f"--trimaps needs images/ and alphas/ or masks/; {given.data} is read as {name}")
+        raise InvalidArgumentError(f"--trimaps needs images/ and alphas/ or masks/; {source} is read as {name}")
     return {"data": name, "data_kwargs": keywords}
 
 
-def cached_data(given: argparse.Namespace) -> dict[str, Any]:
+def _cached(source: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
     """`data` and `data_kwargs` of the same images, kept as `--cache` says."""
-    source = data_source(given)
     folder = cache_folder(given)
     if folder is None:
         return source

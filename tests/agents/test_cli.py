@@ -213,25 +213,44 @@ def test_suggest_asks_a_person_at_the_terminal(photo: Path, capsys: Run, monkeyp
     assert labels == ["foreground", "transition", "background"]
 
 
-def test_evaluate_prints_a_table_and_leaves_rows_and_a_plot(tmp_path: Path, capsys: Run) -> None:
-    arguments = [
-        "evaluate",
-        "--count",
-        "2",
-        "--image-size",
-        "40",
-        "--region-size",
-        "3",
-        "--budget",
-        "5",
-        "--workers",
-        "1",
-    ]
-    arguments += ["--agent", "random", "--agent", "error-seeking", "--solver", "random-walk", "--output", str(tmp_path)]
+EVALUATE = ["evaluate", "--image-size", "40", "--region-size", "3", "--budget", "5", "--workers", "1", "--limit", "2"]
+
+
+def test_evaluate_prints_a_table_and_leaves_a_report(tmp_path: Path, capsys: Run) -> None:
+    arguments = [*EVALUATE, "--agent", "random", "--agent", "error-seeking", "--solver", "random-walk", "--output"]
+    assert main([*arguments, str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith('Protocol "regions": images 40×40 px')
+    assert re.search(r"\| random-walk +\| error-seeking +\| 2 ", told)
+    assert f"figure3: {tmp_path / 'figure3.png'}\n" in told
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left >= {"episodes.csv", "figure3.png", "finished", "summary.md", "table1.md"}
+    assert "transfer.md" not in left
+
+
+def test_evaluate_takes_several_data_sets_solvers_and_runs(photo: Path, capsys: Run) -> None:
+    for index, name in enumerate(("images", "alphas", "trimaps")):
+        (photo / "set" / name).mkdir(parents=True)
+        (photo / ("photo.png", "alpha.png", "trimap.png")[index]).rename(photo / "set" / name / "a.png")
+    folder = json.dumps({"path": str(photo / "set")})
+    arguments = [*EVALUATE, "--output", str(photo / "out"), "--seed", "3"]
+    for data in (str(photo / "set"), f"plain=folder {folder}", 'fur=rendered {"count": 3, "families": ["fur"]}'):
+        arguments += ["--data", data]
+    for agent in ("mine=random", "mine=small", "bound=error-seeking", "at once@each=random"):
+        arguments += ["--agent", agent]
+    arguments += ["--solver", "random-walk", "--solver", 'closed-form {"epsilon": 1e-5}']
     assert main(arguments) == 0
     told = capsys.readouterr().out
-    assert "| random-walk | error-seeking | 2 " in told
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["episodes.csv", "rmse.png"]
+    assert len(re.findall(r"^\| (?:set|plain|fur) +\| .+ \| (?:mine|bound|at once) ", told, flags=re.MULTILINE)) == 18
+    assert re.search(r"^\| set +\| random-walk +\| mine +\| 1 +\| 2 ", told, flags=re.MULTILINE)
+    assert "at once = random" in told
+    text = (photo / "out" / "table1.md").read_text(encoding="utf-8")
+    assert text.count("| trimap ") == 2
+    assert text.count("| all pure ") == 6
+    assert "matted with closed-form" in (photo / "out" / "transfer.md").read_text(encoding="utf-8")
+    rows = (photo / "out" / "episodes.csv").read_text(encoding="utf-8")
+    assert main([*arguments, "--no-transfer"]) == 0
+    assert (photo / "out" / "episodes.csv").read_text(encoding="utf-8") == rows
 
 
 def test_clicks_prints_a_table_and_leaves_rows_and_a_plot(photo: Path, capsys: Run) -> None:
@@ -328,6 +347,10 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("evaluate --agent random --data {0}/pairs --output {0}/o", "a.png must have the size of a.png, 60×60"),
         ("evaluate --agent random --data {0}/lonely --output {0}/o", "lack files: alphas/b.*"),
         ("evaluate --agent random --data {0}/nowhere --output {0}/o", "nowhere does not exist"),
+        ("evaluate --agent random --data {0}/set={0} --output {0}/o", "does not exist"),
+        ("evaluate --agent random --data a=rendered --data a=rendered --output {0}/o", "data set 'a' is given twice"),
+        ("evaluate --agent b@few=random --output {0}/o", "named as NAME, NAME@N or NAME@each, got b@few"),
+        ("evaluate --agent random --agent random --output {0}/o", "is given twice"),
         ("evaluate --agent random --split best --output {0}/o", "split"),
         ("evaluate --agent random --region-size 500 --output {0}/o", "region_size must be from 1 to 400"),
         ("clicks --solver knnn --output {0}/o", "unknown solver 'knnn'; choose from"),

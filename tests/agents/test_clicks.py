@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from active_matting.agents import clicks
-from active_matting.agents.clicks import ClickProtocol, ClickRun, NamedSolver, click_through, evaluate_clicks
+from active_matting.agents import clicks, named
+from active_matting.agents.clicks import ClickProtocol, ClickRun, click_through, evaluate_clicks
+from active_matting.agents.named import NamedSolver
 from active_matting.data import Sample
 from active_matting.data.images import write_alpha, write_image
 from active_matting.data.rendered import Rendered
@@ -48,7 +49,7 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Follower, Cli
 
     def run(truth: NDArray[np.float32], answers: list[Any], **how: Any) -> tuple[Follower, ClickRun]:
         solver = Follower([], [np.asarray(answer, dtype=np.float32) for answer in answers])
-        monkeypatch.setattr(clicks, "make_solver", lambda name, **_: solver)
+        monkeypatch.setattr(named, "make_solver", lambda name, **_: solver)
         sample = Sample("one", np.zeros((*truth.shape, 3), dtype=np.float32), truth)
         return solver, click_through(sample, NamedSolver("follower"), ClickProtocol(**how))
 

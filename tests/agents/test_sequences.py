@@ -102,11 +102,11 @@ def test_other_settings_are_other_sequences(tmp_path: Path) -> None:
 
 
 def test_a_file_that_the_solver_is_told_of_counts_with_its_content(tmp_path: Path) -> None:
-    from active_matting.kept import _files_named_in
+    from active_matting.kept import files_named_in
 
     (tmp_path / "weights").write_text("some")
     told = {"a": str(tmp_path / "weights"), "b": [{"c": str(tmp_path / "weights")}, "shared", 3, None]}
-    assert list(_files_named_in(told)) == [tmp_path / "weights"] * 2
+    assert list(files_named_in(told)) == [tmp_path / "weights"] * 2
 
 
 def test_where_the_user_errs_nothing_is_taken_from_the_cache_or_kept(tmp_path: Path) -> None:
