@@ -1,11 +1,14 @@
 """The users who answer during training: they know the truth; one is asked about regions, one clicks."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from active_matting.annotators import ExactAnnotator
+from active_matting.errors import InvalidArgumentError
 from active_matting.labels import Click, RegionAnswer, record
 from active_matting.regions import Region
-from active_matting.robots import Robot, is_askable, most_wrong_region
+from active_matting.robots import Robot, find_robot, is_askable, most_wrong_region
 from active_matting.types import Alpha, Label, LabelMap
 
 _ONE_SIDED = 0.35  # share of users who tell one class several times in a row
@@ -75,3 +78,26 @@ class ClickingUser:
         told = record(np.zeros_like(self.label_map), Click(y, x, self._radius, label)) != Label.UNLABELLED
         is_true = self._truth == (1 if label == Label.FOREGROUND else 0)
         self.label_map = np.where(told & is_true, np.int8(label), self.label_map)
+
+
+def check_users(users: Mapping[str, float]) -> None:
+    """Raise `InvalidArgumentError` or `UnknownNameError` unless `draw_user` can draw from these."""
+    if not users or min(users.values()) < 0 or not sum(users.values()) > 0:
+        raise InvalidArgumentError(f"users must be numbers from 0, not all 0, got {dict(users)}")
+    for name in set(users) - {"regions"}:
+        find_robot(name)
+
+
+def draw_user(
+    users: Mapping[str, float], truth: Alpha, radius: float, rng: np.random.Generator
+) -> SimulatedUser | ClickingUser:
+    """A user for a picture, each kind as often as `users` says.
+
+    "regions" is a `SimulatedUser` of regions of 4 to 7.5 % of the side, a robot's name a `ClickingUser` whose discs have
+    up to `radius`, a share of the side. truth: float32 (S, S).
+    """
+    total, side = sum(users.values()), len(truth)
+    kind = str(rng.choice(list(users), p=[share / total for share in users.values()]))
+    if kind == "regions":
+        return SimulatedUser(truth, max(2, round(side * rng.uniform(0.04, 0.075))), rng)
+    return ClickingUser(truth, round(side * rng.uniform(0, radius)), find_robot(kind))

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.metrics import rmse
-from active_matting.robots import find_robot
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.losses import click_loss, matting_loss, soft_iou
 from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
-from active_matting.training.users import ClickingUser, SimulatedUser
-from active_matting.types import Alpha, LabelMap
+from active_matting.training.users import SimulatedUser, check_users, draw_user
+from active_matting.types import LabelMap
 
 READ_AT = (1, 2, 5, 10)
 """Answers after which validation reads the RMSE."""
@@ -31,8 +30,7 @@ class Answers:
     answered side by side, one in the thesis. answers: how many are given, drawn from this range for each batch.
     first_update: the answer from which the weights are updated, the loss of those before being expected to be large.
     loss: "soft-iou" with the click loss (eq. 3.1, 5.1) or "matting" (eq. 5.2). users: how often each kind of user
-    comes: "regions", a `SimulatedUser` of regions of 4 to 7.5 % of the side, and the robots' names, who click discs of
-    at most `radius`, a share of the side. validation: held-out lessons, which are asked about regions. Raises
+    comes, and radius: of clicks' discs, at most, a share of the side: see `draw_user`. validation: held-out lessons, which are asked about regions. Raises
     `InvalidArgumentError`, and what `Sources` raises.
     """
 
@@ -62,10 +60,7 @@ class Answers:
             raise InvalidArgumentError(
                 f"size must be a multiple of 8 and batch at least 1, got {self.size}, {self.batch}"
             )
-        if not self.users or min(self.users.values()) < 0 or not sum(self.users.values()) > 0:
-            raise InvalidArgumentError(f"users must be numbers from 0, not all 0, got {dict(self.users)}")
-        for name in set(self.users) - {"regions"}:
-            find_robot(name)
+        check_users(self.users)
         object.__setattr__(self, "_training", Sources(self.root, **self.sources))
         object.__setattr__(self, "_held_out", Sources(self.root, **self.sources, held_out=True))
 
@@ -76,7 +71,7 @@ class Answers:
     def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one for each answer."""
         batch = Batch(network, item)
-        users = [self._user(lesson.alpha, generator) for lesson in item]
+        users = [draw_user(self.users, lesson.alpha, self.radius, generator) for lesson in item]
         believed, clicks = torch.zeros_like(batch.alpha), np.zeros(batch.alpha.shape, np.float32)
         for number in range(1, int(generator.integers(self.answers[0], self.answers[1] + 1)) + 1):
             for user, alpha, weights in zip(users, alphas_of(believed), clicks, strict=True):
@@ -120,13 +115,6 @@ class Answers:
     def files(self) -> dict[str, list[Path]]:
         """See `Task`; every fifth of each is held out."""
         return self._training.files()
-
-    def _user(self, truth: Alpha, generator: np.random.Generator) -> SimulatedUser | ClickingUser:
-        total = sum(self.users.values())
-        kind = str(generator.choice(list(self.users), p=[share / total for share in self.users.values()]))
-        if kind == "regions":
-            return SimulatedUser(truth, max(2, round(self.size * generator.uniform(0.04, 0.075))), generator)
-        return ClickingUser(truth, round(self.size * generator.uniform(0, self.radius)), find_robot(kind))
 
 
 def _note_newest(clicks: NDArray[np.float32], before: LabelMap, now: LabelMap) -> None:

@@ -21,7 +21,7 @@ from active_matting.solvers import make_solver
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.losses import colour_loss, root_mean_square
 from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
-from active_matting.training.users import SimulatedUser
+from active_matting.training.users import check_users, draw_user
 from active_matting.types import Alpha, LabelMap
 
 LIMIT = 8 * 1024**3
@@ -40,13 +40,13 @@ class State(NamedTuple):
 class Corrections:
     """What a solver makes of the answers so far → what would be right.
 
-    A simulated user answers regions where the *solver* is wrong; the mattes of `solver` after so many answers as
+    Simulated users correct what the *solver* has wrong; its mattes after so many answers as
     `states` says are kept, small, in a folder of the user's cache, so that its time is spent once and the network has
     all of the processor later. The loss is the root of the mean squared error, what such mattes are measured by, whose
     minimum where nothing is certain is the mean, not the likelier class; and the colours' part of eq. 4.1.
 
     root, seed: see `Task`. sources: keywords of `Sources`. size: side of what the network sees, pixels; scale: how many
-    times larger the pictures are that are solved. episodes: how many there are; batch: of their states, drawn at
+    times larger the pictures are that are solved. users, radius: see `draw_user`. episodes: how many there are; batch: of their states, drawn at
     random. validation: held-out episodes. The episodes depend on `draw`, not on the run's seed, so that runs share
     them. Raises `InvalidArgumentError`, and what `Sources` raises.
     """
@@ -58,6 +58,8 @@ class Corrections:
     scale: int = 2
     solver: str = "segment-then-matte"
     states: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20)
+    users: Mapping[str, float] = field(default_factory=lambda: {"regions": 1.0})
+    radius: float = 0.02
     episodes: int = 1500
     batch: int = 16
     validation: int = 48
@@ -74,6 +76,7 @@ class Corrections:
         object.__setattr__(self, "states", tuple(self.states))
         if not self.states or list(self.states) != sorted(set(self.states)) or self.states[0] < 1:
             raise InvalidArgumentError(f"states must be numbers of answers from 1 in order, got {self.states}")
+        check_users(self.users)
         object.__setattr__(self, "_training", Sources(self.root, **self.sources))
         object.__setattr__(self, "_held_out", Sources(self.root, **self.sources, held_out=True))
 
@@ -126,7 +129,8 @@ class Corrections:
         groups = self._training.files()
         content = {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in groups.items()}
         code = made_by(make_solver(self.solver), self.solver, {}, "training/users.py", "training/lessons.py", "robots")
-        settings = {"size": self.size, "scale": self.scale, "states": self.states, "draw": self.draw}
+        names = ("size", "scale", "states", "radius", "draw")
+        settings = {name: getattr(self, name) for name in names} | {"users": dict(self.users)}
         return {**code, **settings, "sources": dict(self.sources), "files": content}
 
     def _played(self, episode: int, held_out: bool) -> Arrays:
@@ -134,7 +138,7 @@ class Corrections:
         side = self.scale * self.size
         lesson = draw_batch(self._held_out if held_out else self._training, rng, side, 1)[0]
         prepared = make_solver(self.solver).prepare(lesson.image)
-        user = SimulatedUser(lesson.alpha, max(1, round(side * rng.uniform(0.04, 0.06))), rng)
+        user = draw_user(self.users, lesson.alpha, self.radius, rng)
         alpha, label_maps, guesses = np.full((side, side), 0.5, dtype=np.float32), [], []
         for count in range(1, self.states[-1] + 1):
             user.answer(alpha)
