@@ -23,6 +23,9 @@ class SimulatedUser:
     regions', pixels. `label_map`, int8 (H, W), is what was told so far.
     """
 
+    before_any = 0.5
+    """The alpha, everywhere, that it looks at before the first answer."""
+
     def __init__(self, truth: Alpha, side: int, rng: np.random.Generator) -> None:
         self.label_map: LabelMap = np.zeros(truth.shape, dtype=np.int8)
         self._truth, self._side, self._rng = truth, side, rng
@@ -65,6 +68,8 @@ class ClickingUser:
     is what was told so far. Nothing is told where nothing is wrong.
     """
 
+    before_any = 0.0
+
     def __init__(self, truth: Alpha, radius: int, robot: Robot) -> None:
         self.label_map: LabelMap = np.zeros(truth.shape, dtype=np.int8)
         self._truth, self._radius, self._robot = truth, radius, robot
@@ -93,8 +98,8 @@ def draw_user(
 ) -> SimulatedUser | ClickingUser:
     """A user for a picture, each kind as often as `users` says.
 
-    "regions" is a `SimulatedUser` of regions of 4 to 7.5 % of the side, a robot's name a `ClickingUser` whose discs have
-    up to `radius`, a share of the side. truth: float32 (S, S).
+    "regions" is a `SimulatedUser` of regions of 4 to 7.5 % of the side, a robot's name a `ClickingUser` whose discs
+    have up to `radius`, a share of the side. truth: float32 (S, S).
     """
     total, side = sum(users.values()), len(truth)
     kind = str(rng.choice(list(users), p=[share / total for share in users.values()]))

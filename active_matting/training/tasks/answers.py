@@ -30,8 +30,8 @@ class Answers:
     answered side by side, one in the thesis. answers: how many are given, drawn from this range for each batch.
     first_update: the answer from which the weights are updated, the loss of those before being expected to be large.
     loss: "soft-iou" with the click loss (eq. 3.1, 5.1) or "matting" (eq. 5.2). users: how often each kind of user
-    comes, and radius: of clicks' discs, at most, a share of the side: see `draw_user`. validation: held-out lessons, which are asked about regions. Raises
-    `InvalidArgumentError`, and what `Sources` raises.
+    comes, and radius: of clicks' discs, at most, a share of the side: see `draw_user`. validation: held-out lessons,
+    which are asked about regions. Raises `InvalidArgumentError`, and what `Sources` raises.
     """
 
     root: Path

@@ -40,15 +40,15 @@ class State(NamedTuple):
 class Corrections:
     """What a solver makes of the answers so far → what would be right.
 
-    Simulated users correct what the *solver* has wrong; its mattes after so many answers as
-    `states` says are kept, small, in a folder of the user's cache, so that its time is spent once and the network has
-    all of the processor later. The loss is the root of the mean squared error, what such mattes are measured by, whose
-    minimum where nothing is certain is the mean, not the likelier class; and the colours' part of eq. 4.1.
+    Simulated users correct what the *solver* has wrong; its mattes after so many answers as `states` says are kept,
+    small, in a folder of the user's cache, so that its time is spent once and the network has all of the processor
+    later. The loss is the root of the mean squared error, what such mattes are measured by, whose minimum where nothing
+    is certain is the mean, not the likelier class; and the colours' part of eq. 4.1.
 
     root, seed: see `Task`. sources: keywords of `Sources`. size: side of what the network sees, pixels; scale: how many
-    times larger the pictures are that are solved. users, radius: see `draw_user`. episodes: how many there are; batch: of their states, drawn at
-    random. validation: held-out episodes. The episodes depend on `draw`, not on the run's seed, so that runs share
-    them. Raises `InvalidArgumentError`, and what `Sources` raises.
+    times larger the pictures are that are solved. users, radius: see `draw_user`. episodes: how many there are; batch:
+    of their states, drawn at random. validation: held-out episodes. The episodes depend on `draw`, not on the run's
+    seed, so that runs share them. Raises `InvalidArgumentError`, and what `Sources` raises.
     """
 
     root: Path
@@ -139,7 +139,7 @@ class Corrections:
         lesson = draw_batch(self._held_out if held_out else self._training, rng, side, 1)[0]
         prepared = make_solver(self.solver).prepare(lesson.image)
         user = draw_user(self.users, lesson.alpha, self.radius, rng)
-        alpha, label_maps, guesses = np.full((side, side), 0.5, dtype=np.float32), [], []
+        alpha, label_maps, guesses = np.full((side, side), user.before_any, dtype=np.float32), [], []
         for count in range(1, self.states[-1] + 1):
             user.answer(alpha)
             alpha = prepared.solve(user.label_map).alpha
