@@ -1,5 +1,6 @@
 """Learning to correct another solver's mattes, from episodes that were played before."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_states_tell_the_truth_and_more_and_more_of_it() -> None:
         np.testing.assert_array_equal(few.lesson.image, many.lesson.image)
 
 
+def test_those_who_click_begin_with_the_object_and_with_little() -> None:
+    task = make_task(users={"largest-region": 1.0}, radius=0.03, states=(1, 6), size=64)
+    for episode in range(3):
+        first, later = task.state(episode, 0).label_map, task.state(episode, 1).label_map
+        assert set(np.unique(first)) == {0, 1}
+        assert (first != 0).sum() <= np.pi * (0.03 * 64 + 2) ** 2
+        assert set(np.unique(later)) == {-1, 0, 1}
+
+
 def test_an_episode_is_played_once_and_is_the_same_for_all_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make_task().state(1, 1)
     (entry,) = cache.iterdir()
@@ -66,8 +76,7 @@ def test_an_episode_is_played_once_and_is_the_same_for_all_runs(cache: Path, mon
 
 
 def vars_of(task: Corrections) -> dict[str, Any]:
-    names = ("root", "seed", "sources", "size", "scale", "solver", "states", "episodes", "batch", "validation", "draw")
-    return {name: getattr(task, name) for name in names}
+    return {one.name: getattr(task, one.name) for one in fields(task) if one.init}
 
 
 def test_batches_depend_on_seed_and_number_alone_and_show_mirrored_states_too() -> None:
@@ -150,6 +159,7 @@ def test_a_change_that_leads_out_of_bounds_can_be_learnt_from() -> None:
         ({"states": (3, 2)}, "states must be numbers of answers"),
         ({"states": ()}, "states must be numbers of answers"),
         ({"episodes": 0}, "episodes must be at least 1"),
+        ({"users": {}}, "users must be numbers from 0"),
         ({"sources": {"weights": {}}}, "weights must be numbers"),
     ],
 )
