@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from active_matting.agents.baselines import RandomAgent
+from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.agents.evaluate import Episode, bootstrap_interval, evaluate, play, rmse_per_image, run_episode
 from active_matting.agents.report import contact_sheet, format_summary, plot_curves, summary, write_csv
 from active_matting.data.images import write_alpha, write_image

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from active_matting.agents import make_agent
-from active_matting.agents.baselines import GreedyIdealAgent
+from active_matting.agents.baselines.greedy import GreedyIdealAgent
 from active_matting.agents.evaluate import evaluate
 from active_matting.cache import Cache
 from active_matting.envs.regions import RegionsEnv
