@@ -49,7 +49,7 @@ class GreedyIdealAgent:
         self._stride = stride
         self._patience = patience
         self._cache = None if cache is None else Cache(cache)
-        self._episodes: list[_Episode] = []  # those that were seen last
+        self._episodes: list[IdealSearch] = []  # those that were seen last
 
     def predict(
         self,
@@ -65,8 +65,8 @@ class GreedyIdealAgent:
         episodes = {id(episode.truth.session): episode for episode in self._episodes}
         return actions_for(truths, lambda truth: episodes[id(truth.session)].next(), observation), None
 
-    def _begin(self, truth: Truth) -> "_Episode":
-        return _Episode(truth, self._stride, self._patience, self._cache)
+    def _begin(self, truth: Truth) -> "IdealSearch":
+        return IdealSearch(truth, self._stride, self._patience, self._cache)
 
 
 def lazy_greedy_ideal_agent(
@@ -76,8 +76,8 @@ def lazy_greedy_ideal_agent(
     return GreedyIdealAgent(env, seed, stride, patience, cache)
 
 
-class _Episode:
-    """The search in one episode."""
+class IdealSearch:
+    """B1's search in one episode; stride, patience, cache: see `GreedyIdealAgent`."""
 
     def __init__(self, truth: Truth, stride: int | None, patience: int | None, cache: Cache | None) -> None:
         self.truth = truth
@@ -88,9 +88,18 @@ class _Episode:
         self._drops = unknown_drops(len(self._cells))
         self._drops_after = len(truth.session.interactions)  # how much was said when `_drops` were last brought up
         self._kept = None if cache is None else KeptSequence(cache, truth, stride, patience)
+        self._answer = annotator.answer
+
+    def follow(self, queries: int) -> list[Region]:
+        """Ask so many queries, answer each as it truly is, and return their regions."""
+        regions = []
+        for _ in range(queries):
+            regions.append(self.next())
+            self.truth.session.answer(regions[-1], self._answer(regions[-1]))
+        return regions
 
     def next(self) -> Region:
-        """Where to ask now."""
+        """Where to ask now; the innermost place where all that is pure is told."""
         session, kept = self.truth.session, self._kept
         known = None if kept is None else kept.next()
         if known is not None:
@@ -99,7 +108,7 @@ class _Episode:
             self._drops_after = len(session.interactions) + 1
             return region
         chosen = self._search(session)
-        if chosen is None:  # all that is pure is known: ask anywhere
+        if chosen is None:
             return session.region_of(np.zeros(2))
         if kept is not None:
             kept.add(chosen, self._drops)
