@@ -1,7 +1,9 @@
 """What B2 learns from: pictures and their ideal sequences."""
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -39,12 +41,12 @@ class RegionLessons:
     all cells. cache: a folder where sequences are kept, None for the package's. batch: pictures of a batch, mirrored
     half of the time, in other light. loss: "matched" pairs the network's places with the ideal ones so that the squared
     distances' sum is the smallest, "ordered" takes both as they come; the paper tells neither. Raises
-    `InvalidArgumentError`, and what `Sources` raises.
+    `InvalidArgumentError`; what `Sources` raises comes when they are first needed.
     """
 
     root: Path
     seed: int
-    sources: Mapping[str, Any]
+    sources: Mapping[str, Any] = field(hash=False)
     regions: int
     size: int = 60
     pictures: int = 100
@@ -55,7 +57,6 @@ class RegionLessons:
     batch: int = 16
     loss: Literal["matched", "ordered"] = "matched"
     cache: str | None = None
-    _found: dict[bool, Batch] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.regions <= self.longest:
@@ -101,27 +102,32 @@ class RegionLessons:
 
     def lessons(self, held_out: bool) -> Batch:
         """All pictures and their sequences, `longest` regions each; found when they are first asked for."""
-        if held_out not in self._found:
-            sources = Sources(self.root, **self.sources, held_out=held_out)
-            count = self.validation if held_out else self.pictures
-            cache = Cache(self.cache)
-            made = [
-                self._lesson(sources, np.random.default_rng([self.seed, held_out, number]), cache)
-                for number in tqdm(range(count), desc="ideal sequences", unit="picture", leave=False)
-            ]
-            self._found[held_out] = Batch(np.stack([image for image, _ in made]), np.stack([at for _, at in made]))
-        return self._found[held_out]
+        count = self.validation if held_out else self.pictures
+        return _found(replace(self, regions=self.longest, sources={}), json.dumps(dict(self.sources)), held_out, count)
 
-    def _lesson(
-        self, sources: Sources, rng: np.random.Generator, cache: Cache
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        picture = sources.draw(rng, self.size)
-        settings = Settings(solver=self.solver, image_size=self.size, region_size=max(1, self.size // 20))
-        solver = settings.make_solver()
-        session = QuerySession(picture.image, solver, region_size=settings.region_size, budget=self.longest)
-        search = IdealSearch(Truth(session, picture.alpha, solver, settings), None, self.patience or None, cache)
-        places = [region_to_action(region, session.shape) for region in search.follow(self.longest)]
-        return picture.image.transpose(2, 0, 1), np.stack(places)
+
+@lru_cache(maxsize=4)
+def _found(of: RegionLessons, sources: str, held_out: bool, count: int) -> Batch:
+    """The lessons of a task, whatever its N, but for its `sources`, which come as JSON."""
+    drawn_from = Sources(of.root, **json.loads(sources), held_out=held_out)
+    cache = Cache(of.cache)
+    made = [
+        _lesson(of, drawn_from, np.random.default_rng([of.seed, held_out, number]), cache)
+        for number in tqdm(range(count), desc="ideal sequences", unit="picture", leave=False)
+    ]
+    return Batch(np.stack([image for image, _ in made]), np.stack([places for _, places in made]))
+
+
+def _lesson(
+    of: RegionLessons, sources: Sources, rng: np.random.Generator, cache: Cache
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    picture = sources.draw(rng, of.size)
+    settings = Settings(solver=of.solver, image_size=of.size, region_size=max(1, of.size // 20))
+    solver = settings.make_solver()
+    session = QuerySession(picture.image, solver, region_size=settings.region_size, budget=of.longest)
+    search = IdealSearch(Truth(session, picture.alpha, solver, settings), None, of.patience or None, cache)
+    places = [region_to_action(region, session.shape) for region in search.follow(of.longest)]
+    return picture.image.transpose(2, 0, 1), np.stack(places)
 
 
 def distances(places: Tensor, ideal: Tensor, is_matched: bool) -> Tensor:
