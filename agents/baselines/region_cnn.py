@@ -95,7 +95,7 @@ def _read_network(folder: Path, regions: int | None, env: Any) -> RegionCNN:
     content = read_json(folder / CONFIG)
     try:
         there = sorted(int(count) for count in content["regions"])
-        options = {name: tuple(v) if isinstance(v, list) else v for name, v in content["network"].items()}
+        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content["network"].items()}
         chosen = _enough(there, setting_of(env, "budget") or 20) if regions is None else regions
         if chosen not in there:
             raise InvalidArgumentError(f"regions must be one of {there}, got {regions}")

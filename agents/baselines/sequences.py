@@ -36,7 +36,7 @@ class KeptSequence:
             patience=patience,
             protocol=self.session.protocol,
         )
-        self._read()
+        self._regions, self._drops = self._read()
 
     def next(self) -> tuple[Region, Drops | None] | None:
         """Where to ask now, and, if that is the last known, what a search that goes on needs; None where unknown."""
@@ -50,17 +50,18 @@ class KeptSequence:
         if len(self.session.interactions) != len(self._regions) or not self._is_followed():
             return
         regions = [*self._regions, region]
-        self._read()  # by another process, meanwhile
+        self._regions, self._drops = self._read()  # by another process, meanwhile
         if len(self._regions) >= len(regions):
             return
         self._regions, self._drops = regions, drops
         centres = np.array([(each.y, each.x) for each in regions], dtype=np.int32)
         self._cache.put(KIND, self._key, {"centres": centres, "drops": drops})
 
-    def _read(self) -> None:
-        known = self._cache.get(KIND, self._key) or {"centres": np.empty((0, 2)), "drops": np.empty(0)}
-        self._regions = [Region(int(y), int(x), self.session.region_size) for y, x in known["centres"]]
-        self._drops: Drops = known["drops"]
+    def _read(self) -> tuple[list[Region], Drops]:
+        known = self._cache.get(KIND, self._key)
+        if known is None:
+            return [], np.empty(0)
+        return [Region(y, x, self.session.region_size) for y, x in known["centres"].tolist()], known["drops"]
 
     def _is_followed(self) -> bool:
         """Whether the sequence's regions, answered as they truly are, are what was said so far."""
