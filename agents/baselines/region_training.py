@@ -48,7 +48,7 @@ def train_region_cnns(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "network"))
             network = RegionCNN(**_arguments(one.network.options))
-        task = RegionLessons(Path(data_root), seed_of(seed, TASK), **_options(read, count, cache))
+        task = RegionLessons(Path(data_root), seed, **_options(read, count, cache))
         runs = folder / "runs" / str(count)
         is_begun = (runs / CHECKPOINT).exists()
         outcome = fit(one, network, {TASK: task}, runs, seed=seed, device="cpu", minutes=minutes, resume=is_begun)
