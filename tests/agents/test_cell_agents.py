@@ -33,13 +33,11 @@ def make(name: str, env: Any = None, **options: Any) -> Any:
     return make_agent(name, env, **{**faster, **options})
 
 
-def see(
-    image: Any = 0.0, alpha: Any = 0.5, label_map: Any = 0, at: tuple[float, float] = (0, 0), remaining: float = 1
-) -> Observation:
+def see(image: Any = 0.0, alpha: Any = 0.5, label_map: Any = 0, at: Any = (0, 0), remaining: float = 1) -> Observation:
     planes = image_planes(np.broadcast_to(np.float32(image), (SIZE, SIZE, 3)))
     labels = np.array(np.broadcast_to(np.int8(label_map), (SIZE, SIZE)))
     matte = np.array(np.broadcast_to(np.float32(alpha), (SIZE, SIZE)))
-    return observe(planes, labels, matte, np.float32(at), remaining)
+    return observe(planes, labels, matte, np.array(at, dtype=np.float32), remaining)
 
 
 def cell_of(action: Any) -> tuple[int, int]:
@@ -246,7 +244,8 @@ def test_clustering_follows_its_seed_and_takes_the_budget_for_its_count() -> Non
     assert any(asked(seed=1, clusters=6) != asked(seed=seed, clusters=6) for seed in (2, 3, 4))
     env = RegionsEnv(**{**ENVIRONMENT, "budget": 6})
     assert asked(seed=1, env=env) == asked(seed=1, clusters=6)
-    for wrong in ({"clusters": 0}, {"place": -1}):
+    mistakes: list[dict[str, Any]] = [{"clusters": 0}, {"place": -1}]
+    for wrong in mistakes:
         with pytest.raises(InvalidArgumentError, match="clusters must be at least 1 and place not negative"):
             make_agent("clustering", **wrong)
 

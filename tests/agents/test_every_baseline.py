@@ -21,7 +21,8 @@ NAMES = [name for name, place in AGENTS.table.items() if place.startswith("activ
 
 
 def make(name: str, env: Any) -> Any:
-    return make_agent(name, env, **({"solvers": "random-walk+knn"} if name == "solver-disagreement" else {}))
+    faster: dict[str, Any] = {"solvers": "random-walk+knn"} if name == "solver-disagreement" else {}
+    return make_agent(name, env, **faster)
 
 
 def test_they_are_all_looked_at() -> None:

@@ -61,7 +61,7 @@ def make_network(regions: int = 3) -> RegionCNN:
     network = RegionCNN(regions, **TINY)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(0.1 * torch.randn_like(parameter))
     return network
 
 
