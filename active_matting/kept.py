@@ -19,7 +19,7 @@ def made_by(solver: Solver, name: str, arguments: dict[str, Any], *code: str) ->
     """JSON-able parts of a key, for `active_matting.cache.make_key`: of what a solver's mattes depend on.
 
     The solver's name and arguments, the content of the files and of the folders of weights that these name, the
-    package's version and its code; `code` are further files and folders of it, such as "agents/baselines.py". Raises
+    package's version and its code; `code` are further files and folders of it, such as "agents/clicks.py". Raises
     `FileError` where a file cannot be read, `InvalidArgumentError` where there is no such code.
     """
     root = Path(active_matting.__file__).parent

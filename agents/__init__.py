@@ -16,9 +16,15 @@ AGENTS = Registry(
     group="active_matting.agents",
     table={
         "small": "active_matting.agents.trained:small_agent",
-        "random": "active_matting.agents.baselines:RandomAgent",
-        "greedy-ideal": "active_matting.agents.baselines:GreedyIdealAgent",
-        "error-seeking": "active_matting.agents.baselines:ErrorSeekingAgent",
+        "random": "active_matting.agents.baselines.random_regions:RandomAgent",
+        "greedy-ideal": "active_matting.agents.baselines.greedy:GreedyIdealAgent",
+        "greedy-ideal-lazy": "active_matting.agents.baselines.greedy:lazy_greedy_ideal_agent",
+        "error-seeking": "active_matting.agents.baselines.error_seeking:ErrorSeekingAgent",
+        "region-cnn": "active_matting.agents.baselines.region_cnn:region_cnn_agent",
+        "clustering": "active_matting.agents.baselines.clustering:clustering_agent",
+        "highest-uncertainty": "active_matting.agents.baselines.uncertainty:highest_uncertainty_agent",
+        "solver-disagreement": "active_matting.agents.baselines.uncertainty:solver_disagreement_agent",
+        "coverage": "active_matting.agents.baselines.coverage:coverage_agent",
     },
 )
 

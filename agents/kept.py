@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import active_matting
+from active_matting.agents import AGENTS
 from active_matting.cache import hash_of_code, hash_of_file
 from active_matting.kept import files_named_in
 from active_matting.session import Agent
@@ -19,14 +20,17 @@ _ROOMS = "active_matting.agents."
 def asked_by(agent: Agent, name: str) -> dict[str, Any]:
     """JSON-able parts of a key: of what an agent's questions depend on besides its seed and what it sees.
 
-    Its name with parameters; the content of the folder of weights that the name is the path of; its class's code, and
-    what that imports of `active_matting.agents`, near and far; where that loads weights, those that come with the
-    package under its name, or all of them. Raises `FileError` where a file cannot be read.
+    Its name with parameters; the content of the folder of weights that the name is the path of; the code of its class
+    and of what makes it, and what these import of `active_matting.agents`, near and far; where one
+    loads weights, those that come with the package under the agent's name, or all of them. Raises `FileError` where a file cannot be read.
     """
-    module = inspect.getmodule(type(agent))
-    modules, loads_weights = needed_modules(module.__name__ if module is not None else "")
+    plain = name.partition(":")[0]
+    makers = [type(agent), *([AGENTS.resolve(plain)] if plain in AGENTS.names() else [])]
+    needed = [needed_modules(maker.__module__) for maker in makers]
+    modules = sorted({path for paths, _ in needed for path in paths})
+    loads_weights = any(loads for _, loads in needed)
     shipped = Path(__file__).parent / "weights"
-    own = shipped / name.partition(":")[0]
+    own = shipped / plain
     weights = [own if own.is_dir() else shipped] if loads_weights and shipped.is_dir() else []
     return {
         "agent": Path(name).name,

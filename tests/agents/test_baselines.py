@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from active_matting.agents import make_agent
-from active_matting.agents.baselines import ErrorSeekingAgent, GreedyIdealAgent, RandomAgent
+from active_matting.agents.baselines.error_seeking import ErrorSeekingAgent
+from active_matting.agents.baselines.greedy import GreedyIdealAgent
+from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.envs.regions import RegionsEnv
 from active_matting.errors import InvalidArgumentError
 from active_matting.types import Label
@@ -104,7 +106,7 @@ def test_agents_that_know_the_truth_need_the_environment_that_has_it(name: str) 
         make_agent(name, gymnasium.make("CartPole-v1"))
     env = make_env()
     env.reset(seed=0)
-    with pytest.raises(InvalidArgumentError, match="one environment at a time, got 3"):
+    with pytest.raises(InvalidArgumentError, match="environments at once, 1 of them, got 3"):
         make_agent(name, env).predict({"location": np.zeros((3, 2), dtype=np.float32)})
 
 

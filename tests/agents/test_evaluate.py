@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from active_matting.agents import episodes
-from active_matting.agents.baselines import RandomAgent
+from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.agents.cli import main
 from active_matting.agents.episodes import Episode, play, read_at, run_episode
 from active_matting.agents.evaluate import Plan, evaluate, measure

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from active_matting.agents import kept
-from active_matting.agents.baselines import RandomAgent
+from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.agents.kept import asked_by, needed_modules
 from active_matting.agents.trained import small_agent
 

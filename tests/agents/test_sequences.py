@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from active_matting.agents import make_agent
-from active_matting.agents.baselines import GreedyIdealAgent
+from active_matting.agents.baselines.greedy import GreedyIdealAgent
 from active_matting.agents.evaluate import evaluate
 from active_matting.cache import Cache
 from active_matting.envs.regions import RegionsEnv
@@ -154,4 +154,15 @@ def test_evaluations_with_and_without_a_cache_agree(tmp_path: Path) -> None:
     plain = evaluate(ENVIRONMENT, agents, ["random-walk"])
     for workers in (1, 2):
         assert evaluate(ENVIRONMENT, agents, ["random-walk"], workers=workers, cache=str(tmp_path)) == plain
+    assert count(tmp_path) == 3
+
+
+def test_a_lazy_sequence_is_one_of_its_own_and_goes_on_as_if_never_interrupted(tmp_path: Path) -> None:
+    lazy = "greedy-ideal-lazy:patience=8"
+    plain = asked(None, agent=lazy, budget=8)
+    asked(tmp_path, agent="greedy-ideal", budget=8)
+    for budget, kept in ((3, 2), (4, 2), (8, 2)):
+        assert asked(tmp_path, agent=lazy, budget=budget) == plain[:budget]
+        assert count(tmp_path) == kept
+    asked(tmp_path, agent="greedy-ideal-lazy:patience=9", budget=1)
     assert count(tmp_path) == 3
