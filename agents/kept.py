@@ -21,8 +21,8 @@ def asked_by(agent: Agent, name: str) -> dict[str, Any]:
     """JSON-able parts of a key: of what an agent's questions depend on besides its seed and what it sees.
 
     Its name with parameters; the content of the folder of weights that the name is the path of; the code of its class
-    and of what makes it, and what these import of `active_matting.agents`, near and far; where one
-    loads weights, those that come with the package under the agent's name, or all of them. Raises `FileError` where a file cannot be read.
+    and of what makes it, and what these import of `active_matting.agents`, near and far; where one loads weights, those
+    that come with the package under the agent's name, or all of them. Raises `FileError` where a file cannot be read.
     """
     plain = name.partition(":")[0]
     makers = [type(agent), *([AGENTS.resolve(plain)] if plain in AGENTS.names() else [])]
