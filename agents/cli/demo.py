@@ -8,11 +8,12 @@ queries) and contact_sheet.png (image, asked regions, mattes, true alpha). --res
 import argparse
 from pathlib import Path
 
+from active_matting.agents.checkpoint import CHECKPOINT
 from active_matting.agents.cli import options
 from active_matting.agents.evaluate import evaluate
-from active_matting.agents.recipes import make_recipe
-from active_matting.agents.reinforce import train
+from active_matting.agents.recipe import load_recipe
 from active_matting.agents.report import contact_sheet, format_summary, plot_curves, summary, write_csv
+from active_matting.agents.train import train
 
 SIZE = 100
 """Side of the held-out images, pixels. The agent sees them at the size it was trained at, the solver as they are."""
@@ -32,8 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> None:
     """Train, evaluate, report."""
     output: Path = given.output
-    config = make_recipe("small", seed=given.seed, updates=given.updates)
-    train(config, output / "agent", minutes=given.minutes, resume=given.resume)
+    recipe = load_recipe("demo").with_changes(updates=given.updates)
+    if not given.resume:
+        (output / "agent" / CHECKPOINT).unlink(missing_ok=True)  # a demo may be shown again
+    outcome = train(recipe, output / "agent", seed=given.seed, minutes=given.minutes, resume=given.resume)
+    if outcome.ending == "interrupted":
+        raise KeyboardInterrupt
 
     data = {"split": "test", "count": given.images, "size": SIZE}
     held_out = {"data": "rendered", "data_kwargs": data, "image_size": SIZE, "region_size": SIZE // 20, "budget": 20}

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from active_matting.agents.policy import (
+from active_matting.agents.networks import (
     SMALL,
     FeatureExtraction,
     Glance,
     PolicyConfig,
-    RecurrentPolicy,
+    RecurrentNetwork,
     cut_patches,
     initialise,
     resize,
@@ -33,8 +33,8 @@ TINY = replace(
 )
 
 
-def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentPolicy:
-    return RecurrentPolicy(config, torch.Generator().manual_seed(seed))
+def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentNetwork:
+    return RecurrentNetwork(config, torch.Generator().manual_seed(seed))
 
 
 def make_glances(steps: int, count: int, generator: torch.Generator) -> Glance:
@@ -62,7 +62,7 @@ def test_the_default_feature_extraction_net_has_as_many_parameters_as_vgg16() ->
 
 def test_the_default_sizes_are_the_papers() -> None:
     with torch.device("meta"):
-        policy = RecurrentPolicy(PolicyConfig())
+        policy = RecurrentNetwork(PolicyConfig())
         features = policy.feature_extraction(torch.zeros(1, 3, 400, 400))
         assert features.shape == (1, 1000)
         glance = Glance(torch.zeros(1, 2), torch.zeros(1, 75, 75), torch.zeros(1, 1))
