@@ -54,7 +54,7 @@ class ReinforcePolicy(BasePolicy):
     def deviation(self) -> float:
         """Ω; setting it sets what is learned where it is learned."""
         learned = self.network.log_deviation
-        return self._deviation if learned is None else float(learned.exp())
+        return self._deviation if learned is None else float(learned.detach().exp())
 
     @deviation.setter
     def deviation(self, value: float) -> None:

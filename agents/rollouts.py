@@ -132,6 +132,4 @@ def _of_candidates(
 def _check_length(ended: NDArray[np.bool_], infos: list[dict[str, Any]], step: int, steps: int) -> None:
     for number in np.flatnonzero(ended):
         if step + 1 < steps and not infos[number].get("TimeLimit.truncated", False):
-            raise InvalidArgumentError(
-                f"n_steps must be the length of the episodes, got {steps}, one ended at {step + 1}"
-            )
+            raise InvalidArgumentError(f"n_steps must be the episodes' length, got {steps}, one ended after {step + 1}")

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from test_policy import make_policy
+from treasure import tiny_policy
 
 from active_matting.agents.cli import COMMANDS, main
-from active_matting.agents.trained import ReinforceAgent
+from active_matting.agents.trained import save_agent
 from active_matting.data.images import read_alpha, read_cutout, read_image, read_trimap, write_alpha, write_image
 from active_matting.data.rendered import Rendered
 from active_matting.labels import from_trimap
@@ -168,7 +168,7 @@ def test_evaluate_knows_the_layouts_of_data_sets(photo: Path, capsys: Run) -> No
 
 
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
-    ReinforceAgent(make_policy()).save(photo / "agent")
+    save_agent(tiny_policy(), photo / "agent")
     arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]
     arguments += ["--budget", "4", "--alpha", str(photo / "alpha.png"), "--output", str(photo / "matte.png")]
     arguments += ["--session", str(photo / "said.json"), "--picture", str(photo / "asked.png")]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from active_matting.agents.networks import (
-    SMALL,
+    AveragePooling,
     FeatureExtraction,
     Glance,
     PolicyConfig,
@@ -21,19 +21,20 @@ from active_matting.agents.networks import (
 )
 from active_matting.errors import InvalidArgumentError
 
-TINY = replace(
-    SMALL,
+TINY = PolicyConfig(
     image_size=32,
     patch_size=7,
     channels=(4, 4),
     convolutions=(1, 2),
+    pooled_size=5,
+    hidden_sizes=(),
     feature_size=8,
     memory_size=6,
-    budget_features=0,
+    patch_channels=(16, 32),
 )
 
 
-def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentNetwork:
+def make_network(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentNetwork:
     return RecurrentNetwork(config, torch.Generator().manual_seed(seed))
 
 
@@ -49,7 +50,7 @@ def test_the_remaining_budget_is_read_only_where_told() -> None:
     generator = torch.Generator().manual_seed(4)
     glance = Glance(*(part[0] for part in make_glances(1, 2, generator)))
     later = glance._replace(remaining=glance.remaining / 2)
-    paper, aware = make_policy(), make_policy(replace(TINY, budget_features=5))
+    paper, aware = make_network(), make_network(replace(TINY, budget_features=5))
     torch.testing.assert_close(paper.joint_encoding(glance), paper.joint_encoding(later))
     assert not torch.allclose(aware.joint_encoding(glance), aware.joint_encoding(later))
 
@@ -70,8 +71,21 @@ def test_the_default_sizes_are_the_papers() -> None:
         assert policy.recurrent.hidden_size == 128
 
 
+@pytest.mark.parametrize(("size", "length"), [(7, 12), (5, 8), (3, 3), (5, 3), (1, 4)])
+def test_average_pooling_is_torchs_adaptive_one(size: int, length: int) -> None:
+    planes = torch.randn(2, 3, length, length + 1, generator=torch.Generator().manual_seed(size))
+    expected = torch.nn.AdaptiveAvgPool2d(size)(planes)
+    torch.testing.assert_close(AveragePooling(size)(planes), expected)
+
+
+def test_a_narrower_backbone_has_the_same_layers() -> None:
+    network = make_network(replace(TINY, channels=(8, 10), hidden_sizes=(40,), width=0.25)).feature_extraction
+    sizes = [layer.weight.shape[0] for layer in network.layers if hasattr(layer, "weight")]
+    assert sizes == [2, 2, 2, 10, 8]  # width times 8, 10, 10 and 40; then the features
+
+
 def test_unrolling_a_sequence_agrees_with_stepping_through_it() -> None:
-    policy, steps, count = make_policy(replace(TINY, budget_features=5)), 5, 3
+    policy, steps, count = make_network(replace(TINY, budget_features=5)), 5, 3
     generator = torch.Generator().manual_seed(1)
     features = torch.randn(count, 8, generator=generator)
     glances = make_glances(steps - 1, count, generator)
@@ -85,7 +99,7 @@ def test_unrolling_a_sequence_agrees_with_stepping_through_it() -> None:
 
 
 def test_an_episode_start_forgets_the_memory_of_that_episode_alone() -> None:
-    policy = make_policy()
+    policy = make_network()
     generator = torch.Generator().manual_seed(2)
     features = torch.randn(2, 8, generator=generator)
     glance = Glance(*(part[0] for part in make_glances(1, 2, generator)))
@@ -96,7 +110,7 @@ def test_an_episode_start_forgets_the_memory_of_that_episode_alone() -> None:
 
 
 def test_the_baseline_learns_without_bending_the_memory() -> None:
-    policy = make_policy()
+    policy = make_network()
     generator = torch.Generator().manual_seed(3)
     _, baselines = policy.unroll(torch.randn(2, 8, generator=generator), make_glances(3, 2, generator))
     baselines.sum().backward()  # type: ignore[no-untyped-call]
@@ -115,7 +129,7 @@ def test_weights_are_drawn_from_a_normal_cut_at_two_deviations() -> None:
 
 
 def test_the_forget_gate_starts_open() -> None:
-    biases = dict(make_policy().recurrent.named_parameters())
+    biases = dict(make_network().recurrent.named_parameters())
     total = (biases["bias_ih_l0"] + biases["bias_hh_l0"]).reshape(4, -1)
     assert total[1].tolist() == [1] * 6
     assert not total[[0, 2, 3]].any()
@@ -146,3 +160,5 @@ def test_impossible_sizes_are_refused() -> None:
         replace(TINY, convolutions=(1,))
     with pytest.raises(InvalidArgumentError, match="patch_size must be from 1 to 32, got 33"):
         replace(TINY, patch_size=33)
+    with pytest.raises(InvalidArgumentError, match="width must be positive, got 0"):
+        replace(TINY, width=0)
