@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Never
 
 from stable_baselines3.common.callbacks import BaseCallback
 from tqdm.auto import tqdm
@@ -12,7 +13,7 @@ class ProgressBar(BaseCallback):
 
     def __init__(self) -> None:
         super().__init__()
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
 
     def _on_training_start(self) -> None:
         total = self.locals["total_timesteps"]

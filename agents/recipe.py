@@ -68,12 +68,17 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training. `environment`: keywords of `ActiveMatting/Regions-v0`."""
+    """A training. `environment`: keywords of `ActiveMatting/Regions-v0`. Raises `InvalidArgumentError`."""
 
     training: TrainingSettings
     environment: dict[str, Any] = field(default_factory=dict)
     network: PolicyConfig = field(default_factory=PolicyConfig)
     algorithm: AlgorithmSettings = field(default_factory=AlgorithmSettings)
+
+    def __post_init__(self) -> None:
+        episodes, each = self.training.environments, self.algorithm.episodes_per_image
+        if each < 1 or episodes % each:
+            raise InvalidArgumentError(f"episodes_per_image must divide environments, {episodes}, got {each}")
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "Recipe":

@@ -67,9 +67,10 @@ class Reinforce(BaseAlgorithm):
     - The sum of equation 6 is over steps and candidates, its mean over episodes. When no candidate lowers the RMSE
       equation 7 is not defined; see `active_matting.envs.rewards.relative_reward`.
     - The baseline net's loss is its mean squared error, times `vf_coef`; its gradient stops at v_i.
-    - Location decoding, joint encoding, baseline net: their layers; the deviation of the truncated normal, cut at two
-      of them, is sqrt(2 / fan in); VGG16's pooling before the fully connected layers is an average onto 7×7, as
-      400×400 pixels leave 12×12. Colours are standardised image by image.
+    - Location decoding, joint encoding, baseline net: their layers. The truncated normal's deviation is sqrt(2 / fan in),
+      and it is cut at two of these; biases begin at 0, the one of the LSTM's forget gate at 1. VGG16's pooling before
+      the fully connected layers is an average onto 7×7, as 400×400 pixels leave 12×12. Colours are standardised image
+      by image.
     - The patch is cut around the region that was committed; outside the image it is 0.5.
 
     ## What goes beyond it
@@ -155,10 +156,13 @@ class Reinforce(BaseAlgorithm):
             raise InvalidArgumentError(
                 f"episodes_per_image must divide the environments, {self.n_envs}, got {self.episodes_per_image}"
             )
+        settings = self.env.get_attr("settings", 0)[0] if self.env.has_attr("settings") else None
+        if settings is not None and settings.order == "in-turn":
+            raise InvalidArgumentError("order must not be 'in-turn': each episode has a seed, which begins it anew")
         if self.n_steps is None:
-            if not self.env.has_attr("settings"):
+            if settings is None:
                 raise InvalidArgumentError("n_steps, the length of the episodes, must be given for these environments")
-            self.n_steps = self.env.get_attr("settings", 0)[0].budget
+            self.n_steps = settings.budget
 
     @staticmethod
     def _wrap_env(env: GymEnv | VectorEnv[Any, Any, Any], verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -23,7 +24,7 @@ from active_matting.agents.warm_start import warm_start
 from active_matting.data.packed import pack
 from active_matting.envs.settings import settings_of
 from active_matting.envs.workers import REGIONS
-from active_matting.errors import FileError
+from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.training.interrupts import Interrupts
 from active_matting.training.trainer import choose_device
 
@@ -56,11 +57,15 @@ def train(
 
     A run that was stopped or killed and resumed ends with the same weights, to the bit, as one that was not, on the
     same device. Raises `FileError` where there is a checkpoint already and `resume` is false, where there is none and
-    it is true, or where it is another training's; and what the environment's arguments raise.
+    it is true, or where it is another training's; `InvalidArgumentError`; and what the environment's arguments raise.
     """
     folder, started = Path(folder), time.monotonic()
     if not resume and (folder / CHECKPOINT).exists():
         raise FileError(f"{folder} has a checkpoint: resume it, or choose another folder")
+    if resume and not (folder / CHECKPOINT).exists():
+        raise FileError(f"{folder / CHECKPOINT} cannot be read: there is none to go on from")
+    if tensorboard and find_spec("tensorboard") is None:
+        raise InvalidArgumentError("there is no TensorBoard here (pip install tensorboard); leave its logs out")
     made_of = recipe.as_table() | {"seed": seed}
     made_of["training"].pop("checkpoint_minutes")
     with TemporaryDirectory() as scratch, one_thread(choose_device(device)), Interrupts() as interrupts:

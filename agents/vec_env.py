@@ -87,13 +87,14 @@ class BatchVecEnv(VecEnv):
         value = getattr(self.batch.unwrapped, method_name)(*method_args, **method_kwargs)
         return [self._part(value, number) for number in self._get_indices(indices)]
 
-    def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None) -> list[bool]:  # type: ignore[type-arg]
+    def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         """None is: use `VecMonitor` around this instead of `Monitor` around each."""
         return [False for _ in self._get_indices(indices)]
 
     def get_images(self) -> Sequence[np.ndarray[Any, Any] | None]:
         """Each environment's picture, where they were made with render_mode="rgb_array"."""
-        return self.batch.render() or [None] * self.num_envs
+        pictures: Any = self.batch.render()
+        return [None] * self.num_envs if pictures is None else list(pictures)
 
     def _part(self, value: Any, number: int) -> Any:
         """An environment's entry of a list, tuple or array with one for each; anything else is the same for all."""

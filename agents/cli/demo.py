@@ -8,12 +8,9 @@ queries) and contact_sheet.png (image, asked regions, mattes, true alpha). --res
 import argparse
 from pathlib import Path
 
-from active_matting.agents.checkpoint import CHECKPOINT
 from active_matting.agents.cli import options
 from active_matting.agents.evaluate import evaluate
-from active_matting.agents.recipe import load_recipe
 from active_matting.agents.report import contact_sheet, format_summary, plot_curves, summary, write_csv
-from active_matting.agents.train import train
 
 SIZE = 100
 """Side of the held-out images, pixels. The agent sees them at the size it was trained at, the solver as they are."""
@@ -32,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Train, evaluate, report."""
+    from active_matting.agents.checkpoint import CHECKPOINT
+    from active_matting.agents.recipe import load_recipe
+    from active_matting.agents.train import train
+
     output: Path = given.output
     recipe = load_recipe("demo").with_changes(updates=given.updates)
     if not given.resume:

@@ -78,6 +78,7 @@ def test_what_is_given_takes_the_place_of_the_recipes_own(tmp_path: Path) -> Non
         ({"training": {"updates": 1}, "algorithm": {"deviation": 0.1}}, "algorithm.deviation must be a list of 2"),
         ({"training": {"updates": 1}, "algorithm": {"learning_rate": [0.1, 0.0]}}, "learning_rate must be positive"),
         ({"training": 3}, "training must be a table, got 3"),
+        ({"training": {"updates": 1}, "algorithm": {"episodes_per_image": 3}}, "must divide environments, 8, got 3"),
     ],
 )
 def test_what_cannot_be_is_refused(table: dict[str, Any], words: str) -> None:

@@ -274,6 +274,30 @@ def test_the_demo_leaves_all_it_promises(tmp_path: Path, capsys: Run) -> None:
         assert str(tmp_path / name) in told
 
 
+@pytest.mark.slow
+def test_training_stops_goes_on_and_is_not_written_over(tmp_path: Path, capsys: Run) -> None:
+    recipe, output = tmp_path / "mine.toml", tmp_path / "agent"
+    size = "image_size = 32\n"
+    environment = (
+        f'{size}region_size = 3\nbudget = 2\nsolver = "random-walk"\ndata_kwargs = {{ count = 2, size = 32 }}\n'
+    )
+    network = f"{size}patch_size = 7\nchannels = [4]\nconvolutions = [1]\nhidden_sizes = []\nfeature_size = 8\n"
+    table = f"[environment]\n{environment}[network]\n{network}[training]\nupdates = 2\nenvironments = 2\n"
+    recipe.write_text(table)
+    arguments = ["train", str(recipe), "--output", str(output)]
+    assert main([*arguments, "--minutes", "0"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "out of time: 0 of 2 updates",
+        f"agent: {output}",
+        "to go on, give the same command again with --resume",
+    ]
+    assert main([*arguments, "--resume"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["finished: 2 of 2 updates", f"agent: {output}"]
+    assert {path.name for path in output.iterdir()} == {"checkpoint.safetensors", "config.json", "weights.safetensors"}
+    assert main(arguments) == 1
+    assert "has a checkpoint: resume it" in capsys.readouterr().err
+
+
 def spoil(photo: Path) -> None:
     """Put one bad file of every kind beside the good ones."""
     whole = (photo / "photo.png").read_bytes()
@@ -343,6 +367,8 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("train --data {0}/nowhere --output {0}/o", "nowhere is not a folder of images"),
         ("train --resume --output {0}/o", "checkpoint.safetensors cannot be read"),
         ("train --updates 0 --output {0}/o", "updates must be at least 1"),
+        ("train nothing --output {0}/o", "unknown recipe 'nothing'; choose from"),
+        ("train {0}/mine.toml --output {0}/o", "cannot read"),
     ],
 )
 def test_bad_input_is_answered_by_one_line_and_nothing_is_written(

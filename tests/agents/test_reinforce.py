@@ -17,6 +17,7 @@ from test_networks import TINY
 from treasure import ENVIRONMENT, Treasure, make_model, regions, treasures
 
 from active_matting.agents.callbacks import StopWhen
+from active_matting.agents.networks import Glance
 from active_matting.agents.reinforce import Reinforce
 from active_matting.agents.rollouts import Draws, Rollout, collect
 from active_matting.agents.schedules import Geometric
@@ -97,7 +98,7 @@ def test_the_gradient_is_equation_6_by_finite_differences() -> None:
     rollout = play(make_model(regions(2)))
     rollout = replace(
         rollout,
-        glances=rollout.glances._make(part.double() for part in rollout.glances),
+        glances=Glance(*(part.double() for part in rollout.glances)),
         proposals=rollout.proposals.double(),
         rewards=rollout.rewards.double(),
     )
@@ -118,7 +119,7 @@ def test_the_gradient_is_equation_6_by_finite_differences() -> None:
         distances = np.sum((rollout.proposals.numpy() - centres[:, :, None]) ** 2, axis=-1)
         return float(np.sum(advantages * (-distances / (2 * 0.4**2) - np.log(2 * np.pi * 0.4**2))) / 2)
 
-    model.policy.encode_images = lambda images: network.feature_extraction(images.double() / 255)  # type: ignore[method-assign, assignment, arg-type, union-attr]
+    model.policy.encode_images = lambda images: network.feature_extraction(images.double() / 255)  # type: ignore[method-assign, union-attr]
     losses, _, _ = model.losses(rollout)
     losses["policy_loss"].backward()  # type: ignore[no-untyped-call]
     assert losses["policy_loss"].item() == pytest.approx(-weighted_log_probability())
@@ -170,7 +171,12 @@ def test_a_learned_deviation_shrinks_where_the_optimum_is_and_the_entropy_bonus_
     config = replace(TINY, learns_deviation=True)
     deviations = []
     for bonus in (0.0, 1.0):
-        options = {"policy_kwargs": {"config": config}, "n_steps": 3, "ent_coef": bonus, "max_grad_norm": 5.0}
+        options: dict[str, Any] = {
+            "policy_kwargs": {"config": config},
+            "n_steps": 3,
+            "ent_coef": bonus,
+            "max_grad_norm": 5.0,
+        }
         model = Reinforce("MultiInputPolicy", treasures(16), learning_rate=1e-2, seed=0, device="cpu", **options)
         assert model.policy.deviation == pytest.approx(0.3)
         deviations.append(model.learn(100 * 3 * 16, log_interval=None).policy.deviation)
@@ -280,6 +286,11 @@ def test_an_episode_that_a_failing_solver_cuts_off_counts_as_far_as_it_went() ->
 def test_a_wrong_length_is_told(steps: int) -> None:
     with pytest.raises(InvalidArgumentError, match=f"n_steps must be the episodes' length, got {steps}"):
         make_model(treasures(2), n_steps=steps).learn(8)
+
+
+def test_an_order_that_seeds_begin_anew_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="order must not be 'in-turn'"):
+        make_model(regions(2, order="in-turn"))
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,10 @@ def stop() -> None:
     raise StopError
 
 
-@pytest.mark.parametrize(("at", "minutes"), [(4, 0.0), (6, 0.0), (20, 0.0), (29, 0.0)])
-def test_a_run_that_fell_over_goes_on_to_the_same_bit(whole: Path, tmp_path: Path, at: int, minutes: float) -> None:
+@pytest.mark.parametrize("at", [4, 6, 20, 29])
+def test_a_run_that_fell_over_goes_on_to_the_same_bit(whole: Path, tmp_path: Path, at: int) -> None:
     with pytest.raises(StopError):
-        train(recipe(checkpoint_minutes=minutes), tmp_path, seed=3, callback=At(at, stop))
+        train(recipe(), tmp_path, seed=3, callback=At(at, stop))
     train(recipe(), tmp_path, seed=3, resume=True)
     assert_same_end(whole, tmp_path)
 

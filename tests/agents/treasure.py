@@ -1,6 +1,6 @@
 """Toys with a known optimum, and what tests of the paper's agent share."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -27,7 +27,6 @@ class Treasure(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
     """The reward is 1 - the squared distance to a place that depends on the step; of S candidates, of the best one."""
 
     places = np.array([[0.5, -0.4], [-0.3, 0.6], [0.0, 0.0]])
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, candidates: int = 1) -> None:
         self.action_space = spaces.Box(-1, 1, (2,) if candidates == 1 else (candidates, 2), np.float32)
@@ -67,7 +66,7 @@ def treasures(count: int, candidates: int = 1) -> DummyVecEnv:
     return DummyVecEnv([lambda: Treasure(candidates) for _ in range(count)])
 
 
-def regions(count: int, **changes: Any) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+def regions(count: int, **changes: Any) -> Any:
     """A batch of tiny environments."""
     return gymnasium.make_vec("active_matting:ActiveMatting/Regions-v0", num_envs=count, **ENVIRONMENT | changes)
 
