@@ -67,15 +67,16 @@ class Reinforce(BaseAlgorithm):
     - The sum of equation 6 is over steps and candidates, its mean over episodes. When no candidate lowers the RMSE
       equation 7 is not defined; see `active_matting.envs.rewards.relative_reward`.
     - The baseline net's loss is its mean squared error, times `vf_coef`; its gradient stops at v_i.
-    - Location decoding, joint encoding, baseline net: their layers. The truncated normal's deviation is sqrt(2 / fan in),
-      and it is cut at two of these; biases begin at 0, the one of the LSTM's forget gate at 1. VGG16's pooling before
-      the fully connected layers is an average onto 7×7, as 400×400 pixels leave 12×12. Colours are standardised image
-      by image.
+    - Location decoding, joint encoding, baseline net: their layers. The truncated normal has deviation sqrt(2 / fan in)
+      and is cut at two of these; biases begin at 0, the one of the LSTM's forget gate at 1. VGG16's pooling before the
+      fully connected layers is an average onto 7×7, as 400×400 pixels leave 12×12. Colours are standardised image by
+      image.
     - The patch is cut around the region that was committed; outside the image it is 0.5.
 
     ## What goes beyond it
     - `gamma`, the discount; it must be 0 with S > 1, as the candidates passed over have no future.
-    - `ent_coef`, the entropy bonus: only where Ω is learned (`PolicyConfig.learns_deviation`), or it is a constant.
+    - `ent_coef`, the entropy bonus: only where Ω is learned (`PolicyConfig.learns_deviation`, from what
+      `deviation` begins with); of a predefined Ω it is a constant.
     - `episodes_per_image`: so many environments in a row play the same image, and what the others of an image gain
       above their baselines is no merit of any one of them; see `leave_one_out`.
     - `learns_from_skips`: skipped queries count, with their reward of 0.

@@ -147,6 +147,7 @@ def test_skipped_queries_carry_no_gradient() -> None:
         assert parameter.grad is None or not parameter.grad.any(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidates", [1, 2])
 def test_training_finds_the_known_optimum_of_a_toy(candidates: int) -> None:
     model = make_model(
