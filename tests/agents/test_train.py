@@ -157,6 +157,16 @@ def wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[bytes]", se
         time.sleep(0.005)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_too_a_run_that_fell_over_goes_on_to_the_same_bit(tmp_path: Path) -> None:
+    train(recipe(), tmp_path / "whole", seed=3, device="cuda")
+    with pytest.raises(StopError):
+        train(recipe(), tmp_path / "parts", seed=3, device="cuda", callback=At(20, stop))
+    train(recipe(), tmp_path / "parts", seed=3, device="cuda", resume=True)
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
+
+
 def test_another_seed_ends_elsewhere(whole: Path, tmp_path: Path) -> None:
     train(recipe(), tmp_path, seed=4)
     name = "location_decoding.weight"
