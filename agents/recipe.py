@@ -47,12 +47,14 @@ class AlgorithmSettings:
 class TrainingSettings:
     """How much is learned: `updates` of `environments` episodes each; before that, `warm_start` updates.
 
-    A checkpoint is written every `checkpoint_minutes`; how often changes nothing else. Raises `InvalidArgumentError`.
+    start: a folder of weights to begin with, of the same networks, as to fine-tune; "" for freshly drawn ones. A
+    checkpoint is written every `checkpoint_minutes`; how often changes nothing else. Raises `InvalidArgumentError`.
     """
 
     updates: int
     environments: int = 8
     warm_start: int = 0
+    start: str = ""
     checkpoint_minutes: float = 1.0
 
     def __post_init__(self) -> None:
@@ -102,6 +104,7 @@ class Recipe:
         *,
         updates: int | None = None,
         environments: int | None = None,
+        start: str | None = None,
         data: str | None = None,
         solver: str | None = None,
         solver_kwargs: dict[str, Any] | None = None,
@@ -116,9 +119,8 @@ class Recipe:
             environment |= {"solver": solver, "solver_kwargs": {}}
         if solver_kwargs:
             environment["solver_kwargs"] = solver_kwargs
-        changes = {
-            name: value for name, value in (("updates", updates), ("environments", environments)) if value is not None
-        }
+        given: dict[str, Any] = {"updates": updates, "environments": environments, "start": start}
+        changes = {name: value for name, value in given.items() if value is not None}
         return replace(self, environment=environment, training=replace(self.training, **changes))
 
 

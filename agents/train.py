@@ -18,7 +18,7 @@ from active_matting.agents.callbacks import Every, StopWhen
 from active_matting.agents.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from active_matting.agents.recipe import Recipe
 from active_matting.agents.reinforce import Reinforce
-from active_matting.agents.trained import save_agent
+from active_matting.agents.trained import load_reinforce, save_agent
 from active_matting.agents.vec_env import BatchVecEnv
 from active_matting.agents.warm_start import warm_start
 from active_matting.data.packed import pack
@@ -81,8 +81,8 @@ def train(
         try:
             if resume:
                 load_checkpoint(folder, model, made_of)
-            elif recipe.training.warm_start:
-                warm_start(model.policy, env, model.n_steps or 1, recipe.training.warm_start, seed)
+            else:
+                begin(recipe, model, env, seed)
             steps = recipe.training.updates * recipe.training.environments * (model.n_steps or 1)
             callbacks = [
                 StopWhen(lambda: interrupts.came or is_out_of_time()),
@@ -110,6 +110,18 @@ def make_model(recipe: Recipe, env: VecEnv, seed: int, device: str = "auto", log
         seed=seed,
         device=choose_device(device),
     )
+
+
+def begin(recipe: Recipe, model: Reinforce, env: VecEnv, seed: int) -> None:
+    """Bring a new model's weights to where reinforcement starts. Raises `FileError` for weights of other networks."""
+    start, config = recipe.training.start, recipe.network
+    if start:
+        policy = load_reinforce(start)
+        if policy.config != config:
+            raise FileError(f"{start} has other networks than the recipe: {policy.config}, not {config}")
+        model.policy.network.load_state_dict(policy.network.state_dict())
+    if recipe.training.warm_start:
+        warm_start(model.policy, env, model.n_steps or 1, recipe.training.warm_start, seed)
 
 
 def make_environments(recipe: Recipe, scratch: Path) -> VecEnv:

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", help="train on this folder instead of the recipe's images")
     parser.add_argument("--solver", metavar="NAME", help="instead of the recipe's")
     options.add_solver_options(parser)
+    parser.add_argument("--start", metavar="FOLDER", help="an agent to begin with, to fine-tune it")
     parser.add_argument("--updates", type=int, metavar="N", help="instead of the recipe's")
     parser.add_argument("--episodes", type=int, metavar="M", help="per update, instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
@@ -39,6 +40,7 @@ def run(given: argparse.Namespace) -> None:
     recipe = load_recipe(given.recipe).with_changes(
         updates=given.updates,
         environments=given.episodes,
+        start=given.start,
         data=given.data,
         solver=given.solver,
         solver_kwargs=options.solver_options(given),

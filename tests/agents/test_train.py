@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,18 @@ def test_on_a_gpu_too_a_run_that_fell_over_goes_on_to_the_same_bit(tmp_path: Pat
         train(recipe(), tmp_path / "parts", seed=3, device="cuda", callback=At(20, stop))
     train(recipe(), tmp_path / "parts", seed=3, device="cuda", resume=True)
     assert_same_end(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_it_can_begin_with_an_agents_weights(whole: Path, tmp_path: Path) -> None:
+    tuned = recipe(start=str(whole), updates=1, warm_start=0)
+    train(tuned, tmp_path / "none", seed=5, minutes=0)
+    assert_same_end(whole, tmp_path / "none")
+    train(tuned, tmp_path / "tuned", seed=5)
+    change = weights(tmp_path / "tuned")["location_decoding.weight"] - weights(whole)["location_decoding.weight"]
+    assert 0 < change.abs().max() < 0.01
+    other = replace(tuned, network=replace(tuned.network, memory_size=7))
+    with pytest.raises(FileError, match="has other networks than the recipe"):
+        train(other, tmp_path / "other", seed=5)
 
 
 def test_another_seed_ends_elsewhere(whole: Path, tmp_path: Path) -> None:

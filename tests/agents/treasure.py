@@ -10,6 +10,7 @@ from test_networks import TINY
 
 from active_matting.agents.policy import ReinforcePolicy, make_policy
 from active_matting.agents.reinforce import Reinforce
+from active_matting.agents.rollouts import Draws, Rollout, collect
 
 ENVIRONMENT: dict[str, Any] = {
     "data_kwargs": {"split": "train", "count": 8, "size": 32},
@@ -81,3 +82,12 @@ def tiny_policy(seed: int = 0) -> ReinforcePolicy:
 
     torch.manual_seed(seed)
     return make_policy(TINY)
+
+
+def play(model: Reinforce, update: int = 0, deviation: float = 0.4, **options: Any) -> Rollout:
+    assert model.env is not None
+    assert model.n_steps is not None
+    draws = Draws.of(model.run_seed, update, model.n_envs, model.episodes_per_image)
+    rollout = collect(model.policy, model.env, model.n_steps, deviation, draws, lambda step: True, **options)
+    assert rollout is not None
+    return rollout
