@@ -49,9 +49,9 @@ def make_agent(
             kwargs["cache"] = cache
         return cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs))
     if Path(name).exists():
-        from active_matting.agents.trained import ReinforceAgent
+        from active_matting.agents.trained import load_reinforce
 
-        return cast(Agent, ReinforceAgent.load(name, seed))
+        return cast(Agent, load_reinforce(name, seed))
     raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
 
 

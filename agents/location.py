@@ -7,16 +7,23 @@ from torch import Tensor
 
 
 def sample_locations(centre: Tensor, deviation: float, candidates: int, generator: torch.Generator | None) -> Tensor:
-    """l̃ ~ N(l̂, Ω²): (..., S, 2) around centres (..., 2). They may leave [-1, 1]; the environment moves them in."""
-    shape = (*centre.shape[:-1], candidates, 2)
-    noise = torch.randn(shape, generator=generator, device=centre.device, dtype=centre.dtype)
-    return centre.unsqueeze(-2) + deviation * noise
+    """l̃ ~ N(l̂, Ω²): (..., S, 2) around centres (..., 2). They may leave [-1, 1]; the environment moves them in.
+
+    generator: on the CPU, so that a seed means the same on every device; None is torch's own.
+    """
+    noise = torch.randn((*centre.shape[:-1], candidates, 2), generator=generator, dtype=centre.dtype)
+    return centre.unsqueeze(-2) + deviation * noise.to(centre.device)
 
 
-def log_probability(locations: Tensor, centre: Tensor, deviation: float) -> Tensor:
+def log_probability(locations: Tensor, centre: Tensor, deviation: float | Tensor) -> Tensor:
     """log N(l̃; l̂, Ω²), (..., S), of locations (..., S, 2) around centres (..., 2)."""
     scaled = (locations - centre.unsqueeze(-2)) / deviation
-    return -(scaled**2).sum(-1) / 2 - 2 * log(deviation) - log(2 * pi)
+    return -(scaled**2).sum(-1) / 2 - 2 * _log(deviation) - log(2 * pi)
+
+
+def entropy(deviation: float | Tensor) -> Tensor:
+    """Of N(l̂, Ω²) in two dimensions, a scalar; wherever l̂ is."""
+    return torch.as_tensor(2 * _log(deviation) + 1 + log(2 * pi))
 
 
 def reinforce_loss(log_probabilities: Tensor, rewards: Tensor, baselines: Tensor, counts: Tensor) -> Tensor:
@@ -59,3 +66,7 @@ def discounted(rewards: Tensor, discount: float) -> Tensor:
         ahead = rewards[step] + discount * ahead
         returns[step] = ahead
     return returns
+
+
+def _log(deviation: float | Tensor) -> float | Tensor:
+    return torch.log(deviation) if isinstance(deviation, Tensor) else log(deviation)

@@ -1,220 +1,159 @@
-"""The networks of the paper's agent (Active Matting, sec. 2.2), and how they are put together."""
+"""The paper's agent as a policy of Stable-Baselines3, with recurrent state."""
 
-from dataclasses import dataclass
-from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias, cast
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import PyTorchObs
+from torch import Tensor
 
+from active_matting.agents.location import sample_locations
+from active_matting.agents.networks import Glance, PolicyConfig, RecurrentNetwork, cut_patches, resize
+from active_matting.agents.schedules import Schedule
 from active_matting.errors import InvalidArgumentError
+from active_matting.observations import Observation
+
+State: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""What the agent carries from query to query: g_0 `(N, feature_size)`, the LSTM's h and c `(N, memory_size)`."""
 
 
-@dataclass(frozen=True)
-class PolicyConfig:
-    """Sizes of the networks; the defaults are the paper's."""
+class ReinforcePolicy(BasePolicy):
+    """Suggests where to ask next by the paper's recurrent network; what `Reinforce` trains.
 
-    image_size: int = 400  # observations of another size are resized to this, in pixels
-    patch_size: int = 75  # side of the matte patch around the latest location, in pixels of `image_size`
-    channels: tuple[int, ...] = (64, 128, 256, 512, 512)  # of the stages of the feature extraction net
-    convolutions: tuple[int, ...] = (2, 2, 3, 3, 3)  # per stage; a stage ends by halving height and width
-    pooled_size: int = 7  # height and width before the fully connected layers
-    hidden_sizes: tuple[int, ...] = (4096, 4096)  # of the fully connected layers
-    feature_size: int = 1000  # of g, what the recurrent unit reads
-    memory_size: int = 128  # of v, what the recurrent unit tells
-    patch_channels: tuple[int, ...] = (16, 32, 32)  # of the joint encoding net
-    budget_features: int = 0  # beyond the paper: bumps along the remaining budget that the joint encoding reads too
+    observation_space: a `Dict` with at least "image", "matte", "location" and "remaining", as the environments have;
+    observations of other sizes are taken too, and resized. action_space: `Box(-1, 1)`, `(2,)` or `(S, 2)`. config: the
+    networks' sizes. baseline_speed: times the learning rate, for the baseline net.
 
-    def __post_init__(self) -> None:
-        if len(self.channels) != len(self.convolutions):
-            raise InvalidArgumentError(
-                f"channels and convolutions must name as many stages, got {self.channels} and {self.convolutions}"
-            )
-        if not 1 <= self.patch_size <= self.image_size:
-            raise InvalidArgumentError(f"patch_size must be from 1 to {self.image_size}, got {self.patch_size}")
-
-    @classmethod
-    def from_json(cls, sizes: dict[str, Any]) -> "PolicyConfig":
-        """The config whose fields were written as JSON, which has lists for tuples. Raises `TypeError`."""
-        arguments: dict[str, Any] = {k: tuple(size) if isinstance(size, list) else size for k, size in sizes.items()}
-        return cls(**arguments)
-
-
-SMALL = PolicyConfig(
-    image_size=40,
-    patch_size=7,
-    channels=(16, 32, 32),
-    convolutions=(1, 1, 1),
-    pooled_size=5,
-    hidden_sizes=(),
-    feature_size=128,
-    patch_channels=(16, 32),
-    budget_features=20,
-)
-"""A configuration that learns on a CPU in minutes: the same parts, narrower, at a tenth of the image's side."""
-
-Memory = tuple[Tensor, Tensor]
-"""The LSTM's hidden and cell state, each (1, N, memory_size)."""
-
-
-class Glance(NamedTuple):
-    """What the agent sees after a query, of N episodes, or of T - 1 queries of each where all have an axis more."""
-
-    location: Tensor  # (..., N, 2), of the query's region, (y, x) in [-1, 1]
-    patch: Tensor  # (..., N, P, P), of the matte around it, in [0, 1]
-    remaining: Tensor  # (..., N, 1), part of the budget, in [0, 1]
-
-
-class FeatureExtraction(nn.Module):
-    """g_0 = f_extra(I): VGG16 without its softmax; 3×3 convolutions, pooling, fully connected layers.
-
-    Each channel of each image is first brought to mean 0 and deviation 1.
+    `deviation` is the Gaussian's Ω, in action units, from which actions are drawn unless `deterministic`; `generator`
+    is of these draws, on the CPU, None for torch's own.
     """
 
-    def __init__(self, config: PolicyConfig) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        size = 3
-        for channels, convolutions in zip(config.channels, config.convolutions, strict=True):
-            for _ in range(convolutions):
-                layers += [nn.Conv2d(size, channels, kernel_size=3, padding=1), nn.ReLU()]
-                size = channels
-            layers.append(nn.MaxPool2d(2))
-        layers += [nn.AdaptiveAvgPool2d(config.pooled_size), nn.Flatten()]
-        size *= config.pooled_size**2
-        for hidden in config.hidden_sizes:
-            layers += [nn.Linear(size, hidden), nn.ReLU()]
-            size = hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(size, config.feature_size))
+    is_deterministic = True
+    """Asked deterministically it draws nothing; see `active_matting.agents.evaluate`."""
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Image (N, 3, H, W) in [0, 1] → g_0 (N, feature_size)."""
-        deviation, mean = torch.std_mean(image, dim=(2, 3), keepdim=True)
-        features: Tensor = self.layers((image - mean) / (deviation + 1e-3))
-        return features
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule = BasePolicy._dummy_schedule,
+        config: PolicyConfig | None = None,
+        baseline_speed: float = 1.0,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        self.config = PolicyConfig() if config is None else config
+        self.baseline_speed = baseline_speed
+        self.network = RecurrentNetwork(self.config)
+        self.generator: torch.Generator | None = None
+        self._deviation = 0.1
+        baseline = list(self.network.baseline.parameters())
+        others = [each for name, each in self.network.named_parameters() if not name.startswith("baseline.")]
+        groups = [{"params": others, "speed": 1.0}, {"params": baseline, "speed": baseline_speed}]
+        self.optimizer = torch.optim.Adam(groups, lr=lr_schedule(1))
 
+    @property
+    def deviation(self) -> float:
+        """Ω; setting it sets what is learned where it is learned."""
+        learned = self.network.log_deviation
+        return self._deviation if learned is None else float(learned.detach().exp())
 
-class JointEncoding(nn.Module):
-    """g_i = f_jEnc(l_i, alpha_i): the location and the matte around it, each encoded, then fused.
+    @deviation.setter
+    def deviation(self, value: float) -> None:
+        if value <= 0:
+            raise InvalidArgumentError(f"deviation must be positive, got {value}")
+        self._deviation = value
+        if self.network.log_deviation is not None:
+            with torch.no_grad():
+                self.network.log_deviation.fill_(float(np.log(value)))
 
-    The paper leaves the layers open. Here the patch goes through strided 3×3 convolutions and a fully connected
-    layer, the location through a fully connected layer; the two are added, and a last layer makes g_i of the sum's
-    ReLU. With `budget_features`, Gaussian bumps along the remaining budget join the location, so that the queries of an
-    episode differ from the start.
-    """
+    def predict(
+        self,
+        observation: np.ndarray[Any, Any] | dict[str, np.ndarray[Any, Any]],
+        state: tuple[np.ndarray[Any, Any], ...] | None = None,
+        episode_start: np.ndarray[Any, Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray[Any, Any], tuple[np.ndarray[Any, Any], ...] | None]:
+        """Actions, float32 `(2,)` or `(N, 2)` as the observation is single or batched, and the next `State`.
 
-    def __init__(self, config: PolicyConfig) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        size, side = 1, config.patch_size
-        for channels in config.patch_channels:
-            layers += [nn.Conv2d(size, channels, kernel_size=3, stride=2, padding=1), nn.ReLU()]
-            size, side = channels, (side + 1) // 2
-        self.patch = nn.Sequential(*layers, nn.Flatten(), nn.Linear(size * side**2, config.feature_size))
-        self.location = nn.Linear(2 + config.budget_features, config.feature_size)
-        self.budget_features = config.budget_features
-        self.fused = nn.Linear(config.feature_size, config.feature_size)
-
-    def forward(self, glance: Glance) -> Tensor:
-        """A glance of N episodes → g_i (N, feature_size)."""
-        place = glance.location
-        if self.budget_features:
-            centres = torch.linspace(0, 1, self.budget_features, device=place.device)
-            bumps = torch.exp(-(((glance.remaining - centres) * self.budget_features) ** 2))
-            place = torch.cat([place, bumps], dim=1)
-        joint = self.location(place) + self.patch(2 * glance.patch[:, None] - 1)
-        encoded: Tensor = self.fused(functional.relu(joint))
-        return encoded
-
-
-class RecurrentPolicy(nn.Module):
-    """Image, then locations and what the matte looks like there → where to ask next, and the reward to expect.
-
-    `step` goes one query at a time; `unroll` goes through whole sequences at once. They agree.
-    """
-
-    def __init__(self, config: PolicyConfig, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        self.config = config
-        self.feature_extraction = FeatureExtraction(config)
-        self.joint_encoding = JointEncoding(config)
-        self.recurrent = nn.LSTM(config.feature_size, config.memory_size)
-        self.location_decoding = nn.Linear(config.memory_size, 2)
-        self.baseline = nn.Sequential(
-            nn.Linear(config.memory_size, config.memory_size), nn.ReLU(), nn.Linear(config.memory_size, 1)
-        )
-        initialise(self, generator)
+        One proposal a query, as published (S is 1 at inference), whatever S was in training. See `Agent.predict`.
+        """
+        self.set_training_mode(False)
+        seen = cast(Observation, observation)
+        is_batch = seen["image"].ndim == 4
+        batch = seen if is_batch else {name: array[None] for name, array in seen.items()}
+        count = len(batch["image"])
+        starts = np.zeros(count, dtype=bool) if episode_start is None else np.asarray(episode_start, dtype=bool)
+        is_first = torch.as_tensor(np.ones(count, dtype=bool) if state is None else starts, device=self.device)
+        with torch.no_grad():
+            centre, _, carried = self.step(batch, _from_state(cast(State | None, state), self.device), is_first)
+            if not deterministic:
+                centre = sample_locations(centre, self.deviation, 1, self.generator)[:, 0]
+        actions = centre.clamp(-1, 1).cpu().numpy()
+        return (actions if is_batch else actions[0]), tuple(part.cpu().numpy() for part in carried)
 
     def step(
-        self, features: Tensor, memory: Memory | None, glance: Glance, is_first: Tensor
-    ) -> tuple[Tensor, Tensor, Memory]:
-        """One query: where to ask.
+        self, batch: Observation, carried: tuple[Tensor, ...] | None, is_first: Tensor
+    ) -> tuple[Tensor, Glance, tuple[Tensor, ...]]:
+        """One query of N episodes: l̂ (N, 2), what was looked at, and what to carry on, as `State` but of tensors.
 
-        features: g_0 (N, feature_size). memory: of the query before, or None. glance: after the query before.
-        is_first: bool (N,), true where there was none: there g_0 is read and the memory forgotten.
-        Returns l̂ (N, 2) in (-1, 1), the baseline b (N,), and the new memory.
+        is_first: bool (N,); there images are encoded anew, and what was carried is forgotten.
         """
-        if memory is None:
-            blank = features.new_zeros(1, len(features), self.config.memory_size)
-            memory = (blank, blank)
-        kept = (~is_first).to(features.dtype)[None, :, None]
-        g = torch.where(is_first[:, None], features, self.joint_encoding(glance))
-        v, memory = self.recurrent(g[None], (memory[0] * kept, memory[1] * kept))
-        centre, baseline = self._decode(v)
-        return centre[0], baseline[0], memory
+        features = self.encode_images(batch["image"]) if carried is None or bool(is_first.any()) else carried[0]
+        if carried is not None:
+            features = torch.where(is_first[:, None], features, carried[0])
+        memory = None if carried is None else (carried[1][None], carried[2][None])
+        glance = self.look(batch)
+        centre, _, (hidden, cell) = self.network.step(features, memory, glance, is_first)
+        return centre, glance, (features, hidden[0], cell[0])
 
-    def unroll(self, features: Tensor, glances: Glance) -> tuple[Tensor, Tensor]:
-        """All T queries of N episodes.
+    def encode_images(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
+        """g_0 (N, feature_size) of images, uint8 (N, 3, H, W)."""
+        planes = torch.as_tensor(images, device=self.device).float() / 255
+        features: Tensor = self.network.feature_extraction(resize(planes, self.config.image_size))
+        return features
 
-        features: g_0 (N, feature_size). glances: after each of the T - 1 queries but the last.
-        Returns l̂ (T, N, 2) in (-1, 1) and the baselines b (T, N).
-        """
-        steps, count = glances.location.shape[:2]
-        encoded = self.joint_encoding(Glance(*(part.flatten(0, 1) for part in glances)))
-        g = torch.cat([features[None], encoded.reshape(steps, count, -1)])
-        v, _ = self.recurrent(g)
-        return self._decode(v)
+    def look(self, batch: Observation) -> Glance:
+        """What batched observations tell of the latest query."""
+        location = torch.as_tensor(batch["location"], device=self.device)
+        planes = torch.as_tensor(batch["matte"], device=self.device).float() / 255
+        matte = resize(planes, self.config.image_size)[:, 0]
+        remaining = torch.as_tensor(batch["remaining"], device=self.device)
+        return Glance(location, cut_patches(matte, location, self.config.patch_size), remaining)
 
-    def _decode(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        # The baseline learns what to expect of the memory as it is; it must not bend the memory to its own ends.
-        return torch.tanh(self.location_decoding(v)), self.baseline(v.detach()).squeeze(-1)
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
+        """The first query's actions (N, 2), which Stable-Baselines3 asks of every policy; `predict` remembers."""
+        batch = {name: each.cpu().numpy() for name, each in cast(dict[str, Tensor], observation).items()}
+        actions, _ = self.predict(batch, deterministic=deterministic)
+        return torch.as_tensor(actions, device=self.device)
 
+    def forward(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
+        """See `_predict`."""
+        return self._predict(observation, deterministic)
 
-def initialise(module: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Truncated-normal weights (Active Matting, sec. 3.1), cut at two standard deviations; zero biases.
-
-    The standard deviation is sqrt(2 / fan in), which keeps the scale through ReLUs.
-    """
-    for name, parameter in module.named_parameters():
-        if parameter.ndim == 1:
-            nn.init.zeros_(parameter)
-        else:
-            deviation = sqrt(2 / parameter[0].numel())
-            nn.init.trunc_normal_(parameter, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
-        if "recurrent.bias_hh" in name:  # remember by default: the forget gate's bias is 1
-            with torch.no_grad():
-                parameter.chunk(4)[1].fill_(1)
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {
+            "observation_space": self.observation_space,
+            "action_space": self.action_space,
+            "config": self.config,
+            "baseline_speed": self.baseline_speed,
+        }
 
 
-def resize(planes: Tensor, size: int) -> Tensor:
-    """Planes (N, C, H, W) at `size` × `size` by area interpolation."""
-    return (
-        planes if planes.shape[-2:] == (size, size) else functional.interpolate(planes, size=(size, size), mode="area")
+def make_policy(config: PolicyConfig) -> ReinforcePolicy:
+    """An untrained policy for the environments' observations, without an environment."""
+    size = config.image_size
+    planes = {name: spaces.Box(0, 255, (channels, size, size), np.uint8) for name, channels in CHANNELS.items()}
+    seen = spaces.Dict(
+        {**planes, "location": spaces.Box(-1, 1, (2,), np.float32), "remaining": spaces.Box(0, 1, (1,), np.float32)}
     )
+    return ReinforcePolicy(seen, spaces.Box(-1, 1, (2,), np.float32), config=config)
 
 
-def cut_patches(mattes: Tensor, locations: Tensor, size: int) -> Tensor:
-    """Patches (N, size, size) of mattes (N, H, W) around locations (N, 2), as (y, x) in [-1, 1].
+CHANNELS = {"image": 3, "label_map": 1, "matte": 1}
+"""Of the observations' planes."""
 
-    What lies outside the image is 0.5, as little known as a matte can be.
-    """
-    count, height, width = mattes.shape
-    before, after = size // 2, size - size // 2 - 1
-    padded = functional.pad(mattes, (before, after, before, after), value=0.5)
-    extent = torch.tensor([height, width], device=mattes.device)
-    corners = ((locations.clamp(-1, 1) + 1) / 2 * (extent - 1)).round().long()
-    steps = torch.arange(size, device=mattes.device)
-    rows, columns = (corners[:, axis, None] + steps for axis in (0, 1))  # (N, size)
-    index = torch.arange(count, device=mattes.device)[:, None, None]
-    return padded[index, rows[:, :, None], columns[:, None, :]]
+
+def _from_state(state: State | None, device: torch.device) -> tuple[Tensor, ...] | None:
+    return None if state is None else tuple(torch.as_tensor(part, device=device) for part in state)

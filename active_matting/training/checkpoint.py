@@ -68,6 +68,18 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
     optimiser.load_state_dict(state)
 
 
+def check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    """Raise `FileError`, naming what differs, unless the checkpoint's settings are those of now; JSON-able tables."""
+    flat_before, flat_now = _flat(before), _flat(now)
+    different = [
+        f"{key} was {flat_before.get(key)!r}, is {flat_now.get(key)!r}"
+        for key in sorted(flat_before.keys() | flat_now.keys())
+        if flat_before.get(key) != flat_now.get(key)
+    ]
+    if different:
+        raise FileError(f"{path} belongs to another training: {'; '.join(different)}")
+
+
 def _laid_out_like(parameter: Tensor, moment: Tensor) -> Tensor:
     """In the parameter's order of axes: in another, the same sums are rounded differently."""
     if moment.ndim == 0:
@@ -75,3 +87,13 @@ def _laid_out_like(parameter: Tensor, moment: Tensor) -> Tensor:
     if moment.shape != parameter.shape:
         raise RuntimeError(f"a moment of shape {tuple(moment.shape)} for a parameter {tuple(parameter.shape)}")
     return torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -14,6 +14,7 @@ from active_matting.errors import ConvergenceError, FileError
 from active_matting.training import optimiser as optimisers
 from active_matting.training.averaging import make_average, update_average
 from active_matting.training.checkpoint import (
+    check_same,
     load_tensors,
     optimiser_tensors,
     part,
@@ -134,7 +135,7 @@ class Learner:
         """Go back to where `save` was. Raises `FileError` where it is missing, broken, or made of something else."""
         tensors, state = load_tensors(path)
         try:
-            _check_same(state["made_of"], made_of, path)
+            check_same(state["made_of"], made_of, path)
             self.network.load_state_dict(part(tensors, "network."))
             self.average.load_state_dict(part(tensors, "average."))
             restore_optimiser(self.optimiser, part(tensors, "optimiser."))
@@ -142,25 +143,3 @@ class Learner:
         except (KeyError, TypeError, RuntimeError) as error:
             raise FileError(f"{path} does not fit this training: {' '.join(str(error).split())}") from error
         self.best = {name: tensor.to(self.device) for name, tensor in part(tensors, "best.").items()}
-
-
-def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    """Compare two JSON-able tables."""
-    flat_before, flat_now = _flat(before), _flat(now)
-    different = [
-        f"{key} was {flat_before.get(key)!r}, is {flat_now.get(key)!r}"
-        for key in sorted(flat_before.keys() | flat_now.keys())
-        if flat_before.get(key) != flat_now.get(key)
-    ]
-    if different:
-        raise FileError(f"{path} belongs to another training: {'; '.join(different)}")
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -1,19 +1,19 @@
 """All that decides a training run, read from a TOML file; `recipes/README.md` explains every key."""
 
 import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from importlib.resources import as_file, files
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_type_hints
 
-from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
+from active_matting.errors import InvalidArgumentError
 from active_matting.training.averaging import AveragingSettings
 from active_matting.training.optimiser import OptimiserSettings
 from active_matting.training.schedule import Schedule
+from active_matting.training.tables import check_keys, document_names, read_document, read_section
 
-Section = TypeVar("Section")
+RECIPES = "active_matting.training.recipes"
+"""The folder of those that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Recipe:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> "Recipe":
         """The recipe of a TOML or JSON document. Raises `InvalidArgumentError`, naming the key."""
-        _check_keys(cls, table, "the recipe")
+        check_keys(cls, table, "the recipe")
         values: dict[str, Any] = {}
         for key, content in table.items():
             if not isinstance(content, Mapping):
@@ -104,7 +104,7 @@ class Recipe:
             elif key == "tasks":
                 values[key] = {name: _made(task, "kind", f"tasks.{name}") for name, task in content.items()}
             else:
-                values[key] = _section(get_type_hints(cls)[key], content, key)
+                values[key] = read_section(get_type_hints(cls)[key], content, key)
         return cls(**values)
 
     def as_table(self) -> dict[str, Any]:
@@ -118,77 +118,15 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """The recipes that come with the package."""
-    folder = files("active_matting.training.recipes")
-    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+    return document_names(RECIPES)
 
 
 def load_recipe(name: str | Path) -> Recipe:
     """The recipe of this name, or of this TOML file. Raises `UnknownNameError`, `FileError`, `InvalidArgumentError`."""
-    if str(name).endswith(".toml"):
-        return _read(Path(name))
-    if name not in recipe_names():
-        raise UnknownNameError(f"unknown recipe {str(name)!r}; choose from {recipe_names()}, or give a .toml file")
-    with as_file(files("active_matting.training.recipes") / f"{name}.toml") as path:
-        return _read(path)
-
-
-def _read(path: Path) -> Recipe:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FileError(f"{path} is not a TOML file: {error}") from error
-    try:
-        return Recipe.from_table(table)
-    except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"{path}: {error}") from error
+    return read_document(RECIPES, name, Recipe.from_table)
 
 
 def _made(table: Any, key: str, where: str) -> Made:
     if not isinstance(table, Mapping) or not isinstance(table.get(key), str):
         raise InvalidArgumentError(f"{where} must be a table with a text {key!r}, got {table!r}")
     return Made(table[key], {name: value for name, value in table.items() if name != key})
-
-
-def _section(kind: type[Section], table: Mapping[str, Any], where: str) -> Section:
-    _check_keys(kind, table, where)
-    hints = get_type_hints(kind)
-    values = {name: _value(hints[name], value, f"{where}.{name}") for name, value in table.items()}
-    try:
-        return kind(**values)
-    except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"{where}.{error}") from error
-
-
-def _check_keys(kind: Any, table: Mapping[str, Any], where: str) -> None:
-    known = {one.name: one for one in fields(kind)}
-    for name in table:
-        if name not in known:
-            raise InvalidArgumentError(f"unknown key {name!r} in {where}; choose from {list(known)}")
-    for name, one in known.items():
-        if name not in table and one.default is MISSING and one.default_factory is MISSING:
-            raise InvalidArgumentError(f"{where} lacks {name!r}")
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """`value`, as TOML or JSON has it, as the type `kind`."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if value not in inner:
-            raise InvalidArgumentError(f"{where} must be one of {list(inner)}, got {value!r}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list | tuple) or (inner[-1] is not Ellipsis and len(inner) != len(value)):
-            count = "" if inner[-1] is Ellipsis else f" of {len(inner)}"
-            raise InvalidArgumentError(f"{where} must be a list{count}, got {value!r}")
-        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
-        return tuple(
-            _value(each, item, f"{where}[{i}]") for i, (each, item) in enumerate(zip(kinds, value, strict=True))
-        )
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and is_number:
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and not is_number):
-        raise InvalidArgumentError(f"{where} must be {kind.__name__}, got {value!r}")
-    return value

@@ -12,8 +12,6 @@ from active_matting.agents.cli import options
 from active_matting.agents.evaluate import evaluate
 from active_matting.agents.figures import contact_sheet, plot_curves
 from active_matting.agents.markdown_tables import format_summary
-from active_matting.agents.recipes import make_recipe
-from active_matting.agents.reinforce import train
 from active_matting.agents.report import write_csv
 from active_matting.agents.tables import summary
 
@@ -34,9 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Train, evaluate, report."""
+    from active_matting.agents.checkpoint import CHECKPOINT
+    from active_matting.agents.recipe import load_recipe
+    from active_matting.agents.train import train
+
     output: Path = given.output
-    config = make_recipe("small", seed=given.seed, updates=given.updates)
-    train(config, output / "agent", minutes=given.minutes, resume=given.resume)
+    recipe = load_recipe("demo").with_changes(updates=given.updates)
+    if not given.resume:
+        (output / "agent" / CHECKPOINT).unlink(missing_ok=True)  # a demo may be shown again
+    outcome = train(recipe, output / "agent", seed=given.seed, minutes=given.minutes, resume=given.resume)
+    if outcome.ending == "interrupted":
+        raise KeyboardInterrupt
 
     data = {"split": "test", "count": given.images, "size": SIZE}
     held_out = {"data": "rendered", "data_kwargs": data, "image_size": SIZE, "region_size": SIZE // 20, "budget": 20}

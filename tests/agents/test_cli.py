@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from test_policy import make_policy
+from treasure import tiny_policy
 
 from active_matting.agents.cli import COMMANDS, main
-from active_matting.agents.trained import ReinforceAgent
+from active_matting.agents.trained import save_agent
 from active_matting.data.images import read_alpha, read_cutout, read_image, read_trimap, write_alpha, write_image
 from active_matting.data.rendered import Rendered
 from active_matting.labels import from_trimap
@@ -170,7 +170,7 @@ def test_evaluate_knows_the_layouts_of_data_sets(photo: Path, capsys: Run) -> No
 
 
 def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
-    ReinforceAgent(make_policy()).save(photo / "agent")
+    save_agent(tiny_policy(), photo / "agent")
     arguments = ["suggest", str(photo / "photo.png"), "--agent", str(photo / "agent"), "--region-size", "3"]
     arguments += ["--budget", "4", "--truth", str(photo / "alpha.png"), "--alpha", str(photo / "matte.png")]
     arguments += ["--session", str(photo / "said.json"), "--picture", str(photo / "asked.png")]
@@ -296,6 +296,30 @@ def test_the_demo_leaves_all_it_promises(tmp_path: Path, capsys: Run) -> None:
         assert str(tmp_path / name) in told
 
 
+@pytest.mark.slow
+def test_training_stops_goes_on_and_is_not_written_over(tmp_path: Path, capsys: Run) -> None:
+    recipe, output = tmp_path / "mine.toml", tmp_path / "agent"
+    size = "image_size = 32\n"
+    environment = (
+        f'{size}region_size = 3\nbudget = 2\nsolver = "random-walk"\ndata_kwargs = {{ count = 2, size = 32 }}\n'
+    )
+    network = f"{size}patch_size = 7\nchannels = [4]\nconvolutions = [1]\nhidden_sizes = []\nfeature_size = 8\n"
+    table = f"[environment]\n{environment}[network]\n{network}[training]\nupdates = 2\nenvironments = 2\n"
+    recipe.write_text(table)
+    arguments = ["train", str(recipe), "--output", str(output)]
+    assert main([*arguments, "--minutes", "0"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "out of time: 0 of 2 updates",
+        f"agent: {output}",
+        "to go on, give the same command again with --resume",
+    ]
+    assert main([*arguments, "--resume"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["finished: 2 of 2 updates", f"agent: {output}"]
+    assert {path.name for path in output.iterdir()} == {"checkpoint.safetensors", "config.json", "weights.safetensors"}
+    assert main(arguments) == 1
+    assert "has a checkpoint: resume it" in capsys.readouterr().err
+
+
 def spoil(photo: Path) -> None:
     """Put one bad file of every kind beside the good ones."""
     whole = (photo / "photo.png").read_bytes()
@@ -370,6 +394,8 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("train --data {0}/nowhere --output {0}/o", "nowhere is not a folder of images"),
         ("train --resume --output {0}/o", "checkpoint.safetensors cannot be read"),
         ("train --updates 0 --output {0}/o", "updates must be at least 1"),
+        ("train nothing --output {0}/o", "unknown recipe 'nothing'; choose from"),
+        ("train {0}/mine.toml --output {0}/o", "cannot read"),
     ],
 )
 def test_bad_input_is_answered_by_one_line_and_nothing_is_written(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from active_matting.agents import episodes
+from active_matting.agents.baselines.error_seeking import ErrorSeekingAgent
 from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.agents.cli import main
 from active_matting.agents.episodes import Episode, play, read_at, run_episode
@@ -19,6 +20,7 @@ from active_matting.agents.evaluate import Plan, evaluate, measure
 from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
 from active_matting.agents.processes import run_all
 from active_matting.agents.replays import ALL_PURE, TRIMAP, run_references, run_transfer
+from active_matting.agents.trained import save_agent, small_agent
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.images import write_alpha, write_image
 from active_matting.data.rendered import Rendered
@@ -146,22 +148,21 @@ def test_what_is_kept_is_taken_for_what_it_is(tmp_path: Path, played: list[int],
 
 
 def test_changed_weights_are_another_agent(tmp_path: Path, played: list[int]) -> None:
-    from test_policy import make_policy
-
-    from active_matting.agents.trained import ReinforceAgent
-
     folder = tmp_path / "agent"
     plan = replace(PLAN, agents=(NamedAgent("mine", str(folder)),), solvers=(WALK,), data=PLAN.data[:1], limit=1)
     for number, deviation in enumerate((0.1, 0.1, 0.2), start=1):
-        ReinforceAgent(make_policy(), deviation).save(folder)
+        policy = small_agent()
+        policy.deviation = deviation
+        save_agent(policy, folder)
         measure(plan, kept=str(tmp_path / "kept"))
         assert len(played) == min(number, 1) + (deviation == 0.2)
 
 
 def test_agents_that_draw_nothing_need_one_seed(played: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(PLAN, solvers=(WALK,), data=PLAN.data[:1], limit=1, seeds=(3, 4, 5))
+    monkeypatch.setattr(ErrorSeekingAgent, "is_deterministic", False)
     assert [e.seed for e in measure(plan).episodes] == [3, 4, 5] * 2
-    monkeypatch.setattr("active_matting.agents.baselines.ErrorSeekingAgent.is_deterministic", True, raising=False)
+    monkeypatch.setattr(ErrorSeekingAgent, "is_deterministic", True)
     assert [(e.agent, e.seed) for e in measure(plan).episodes] == [*(("random", s) for s in (3, 4, 5)), ("knows", 3)]
     erring = plan.environment | {"annotator": "lazy", "annotator_kwargs": {"probability": 0.5}}
     told = measure(replace(plan, environment=erring)).episodes

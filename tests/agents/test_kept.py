@@ -7,7 +7,7 @@ import pytest
 from active_matting.agents import kept
 from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.agents.kept import asked_by, needed_modules
-from active_matting.agents.trained import small_agent
+from active_matting.agents.trained import save_agent, small_agent
 
 
 def names(module: str) -> set[str]:
@@ -44,7 +44,7 @@ def test_an_agents_parameters_and_the_content_of_its_folder_count(tmp_path: Path
     agent = small_agent()
     assert asked_by(agent, "small") != asked_by(agent, "small:other=1")
     for name in ("a", "b"):
-        agent.save(tmp_path / name / "agent")
+        save_agent(agent, tmp_path / name / "agent")
     ours = asked_by(agent, str(tmp_path / "a" / "agent"))
     assert ours == asked_by(agent, str(tmp_path / "b" / "agent"))  # wherever it lies
     (tmp_path / "b" / "agent" / "config.json").write_text("{}")

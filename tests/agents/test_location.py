@@ -8,6 +8,7 @@ from torch.distributions import Independent, Normal
 from active_matting.agents.location import (
     baseline_loss,
     discounted,
+    entropy,
     leave_one_out,
     log_probability,
     reinforce_loss,
@@ -21,6 +22,17 @@ def test_log_probabilities_are_those_of_torch_distributions() -> None:
     locations = torch.randn(4, 3, 5, 2, generator=generator, dtype=torch.float64)
     expected = Independent(Normal(centre.unsqueeze(2), 0.3), 1).log_prob(locations)  # type: ignore[no-untyped-call]
     torch.testing.assert_close(log_probability(locations, centre, 0.3), expected)
+    torch.testing.assert_close(log_probability(locations, centre, torch.tensor(0.3, dtype=torch.float64)), expected)
+
+
+def test_the_entropy_is_that_of_torch_distributions() -> None:
+    deviation = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    expected = Independent(Normal(torch.zeros(2), 0.3), 1).entropy()  # type: ignore[no-untyped-call]
+    assert entropy(0.3).item() == pytest.approx(expected.item())
+    assert entropy(deviation).item() == pytest.approx(expected.item())
+    entropy(deviation).backward()  # type: ignore[no-untyped-call]
+    assert deviation.grad is not None
+    assert deviation.grad.item() == pytest.approx(2 / 0.3)
 
 
 def test_samples_have_the_gaussians_mean_and_deviation() -> None:

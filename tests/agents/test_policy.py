@@ -1,148 +1,103 @@
-"""The paper's networks: their sizes, and that stepping and unrolling are the same thing."""
-
-from dataclasses import replace
-from math import sqrt
+"""The policy behind `predict`: single and batched observations, recurrent state, draws."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from test_networks import TINY
+from treasure import tiny_policy
 
-from active_matting.agents.policy import (
-    SMALL,
-    FeatureExtraction,
-    Glance,
-    PolicyConfig,
-    RecurrentPolicy,
-    cut_patches,
-    initialise,
-    resize,
-)
+from active_matting.agents.policy import ReinforcePolicy
 from active_matting.errors import InvalidArgumentError
-
-TINY = replace(
-    SMALL,
-    image_size=32,
-    patch_size=7,
-    channels=(4, 4),
-    convolutions=(1, 2),
-    feature_size=8,
-    memory_size=6,
-    budget_features=0,
-)
+from active_matting.observations import Observation
 
 
-def make_policy(config: PolicyConfig = TINY, seed: int = 0) -> RecurrentPolicy:
-    return RecurrentPolicy(config, torch.Generator().manual_seed(seed))
+def observe(seed: int, size: int = 32) -> Observation:
+    rng = np.random.default_rng(seed)
+    return {
+        "image": rng.integers(256, size=(3, size, size), dtype=np.uint8),
+        "label_map": np.full((1, size, size), 128, dtype=np.uint8),
+        "matte": rng.integers(256, size=(1, size, size), dtype=np.uint8),
+        "location": rng.uniform(-1, 1, 2).astype(np.float32),
+        "remaining": np.ones(1, dtype=np.float32),
+    }
 
 
-def make_glances(steps: int, count: int, generator: torch.Generator) -> Glance:
-    return Glance(
-        torch.rand(steps, count, 2, generator=generator) * 2 - 1,
-        torch.rand(steps, count, 7, 7, generator=generator),
-        torch.rand(steps, count, 1, generator=generator),
+def test_a_batch_of_observations_gives_what_each_of_them_gives() -> None:
+    agent = tiny_policy()
+    sequences = [[observe(10 * number + step) for step in range(3)] for number in range(2)]
+    apart = []
+    for sequence in sequences:
+        state, actions = None, []
+        for observation in sequence:
+            action, state = agent.predict(observation, state, deterministic=True)
+            actions.append(action)
+        apart.append(actions)
+    state = None
+    for step in range(3):
+        batch = {name: np.stack([s[step][name] for s in sequences]) for name in sequences[0][0]}
+        together, state = agent.predict(batch, state, deterministic=True)
+        np.testing.assert_allclose(together, [actions[step] for actions in apart], rtol=1e-5, atol=1e-6)
+        assert together.dtype == np.float32
+
+
+def test_an_episode_start_makes_the_agent_begin_anew() -> None:
+    agent = tiny_policy()
+    fresh, state = agent.predict(observe(1), deterministic=True)
+    later, state = agent.predict(observe(2), state, np.array([False]), deterministic=True)
+    again, _ = agent.predict(observe(1), state, np.array([True]), deterministic=True)
+    np.testing.assert_allclose(again, fresh)
+    assert not np.allclose(later, fresh)
+
+
+def test_the_state_is_of_arrays_with_a_row_for_each_episode() -> None:
+    batch = {name: np.stack([array] * 3) for name, array in observe(1).items()}
+    _, state = tiny_policy().predict(batch)
+    assert state is not None
+    assert [part.shape for part in state] == [(3, TINY.feature_size), (3, TINY.memory_size), (3, TINY.memory_size)]
+    assert all(part.dtype == np.float32 for part in state)
+
+
+def test_draws_follow_the_generator_and_spread_by_the_deviation() -> None:
+    drawn = []
+    for seed in (3, 3, 4):
+        agent = tiny_policy()
+        agent.deviation, agent.generator = 0.2, torch.Generator().manual_seed(seed)
+        drawn.append(np.stack([agent.predict(observe(1))[0] for _ in range(200)]))
+    one, same, other = drawn
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    centre, _ = agent.predict(observe(1), deterministic=True)
+    assert (one - centre).std() == pytest.approx(0.2, rel=0.15)
+
+
+def test_images_of_another_size_are_resized() -> None:
+    agent = tiny_policy()
+    large, small = observe(1, size=64), observe(1, size=32)
+    for name in ("image", "matte"):
+        coarse = large[name].reshape(-1, 32, 2, 32, 2).mean(axis=(2, 4))
+        large[name] = np.repeat(np.repeat(np.round(coarse).astype(np.uint8), 2, axis=1), 2, axis=2)
+        small[name] = np.round(coarse).astype(np.uint8)
+    np.testing.assert_allclose(
+        agent.predict(large, deterministic=True)[0], agent.predict(small, deterministic=True)[0], atol=1e-5
     )
 
 
-def test_the_remaining_budget_is_read_only_where_told() -> None:
-    generator = torch.Generator().manual_seed(4)
-    glance = Glance(*(part[0] for part in make_glances(1, 2, generator)))
-    later = glance._replace(remaining=glance.remaining / 2)
-    paper, aware = make_policy(), make_policy(replace(TINY, budget_features=5))
-    torch.testing.assert_close(paper.joint_encoding(glance), paper.joint_encoding(later))
-    assert not torch.allclose(aware.joint_encoding(glance), aware.joint_encoding(later))
+def test_stable_baselines3_saves_and_loads_the_policy_alone(tmp_path: pytest.TempPathFactory) -> None:
+    agent = tiny_policy(seed=5)
+    agent.save(f"{tmp_path}/policy.zip")
+    loaded = ReinforcePolicy.load(f"{tmp_path}/policy.zip")
+    for one, other in zip(agent.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert loaded.config == TINY
 
 
-def test_the_default_feature_extraction_net_has_as_many_parameters_as_vgg16() -> None:
-    with torch.device("meta"):
-        network = FeatureExtraction(PolicyConfig())
-    assert sum(parameter.numel() for parameter in network.parameters()) == 138_357_544
+def test_calling_the_policy_gives_the_first_querys_actions() -> None:
+    agent = tiny_policy()
+    batch = {name: torch.as_tensor(np.stack([array] * 2)) for name, array in observe(1).items()}
+    actions, _ = agent.predict(observe(1), deterministic=True)
+    np.testing.assert_allclose(agent(batch, deterministic=True).numpy(), [actions, actions], atol=1e-6)
 
 
-def test_the_default_sizes_are_the_papers() -> None:
-    with torch.device("meta"):
-        policy = RecurrentPolicy(PolicyConfig())
-        features = policy.feature_extraction(torch.zeros(1, 3, 400, 400))
-        assert features.shape == (1, 1000)
-        glance = Glance(torch.zeros(1, 2), torch.zeros(1, 75, 75), torch.zeros(1, 1))
-        assert policy.joint_encoding(glance).shape == (1, 1000)
-        assert policy.recurrent.hidden_size == 128
-
-
-def test_unrolling_a_sequence_agrees_with_stepping_through_it() -> None:
-    policy, steps, count = make_policy(replace(TINY, budget_features=5)), 5, 3
-    generator = torch.Generator().manual_seed(1)
-    features = torch.randn(count, 8, generator=generator)
-    glances = make_glances(steps - 1, count, generator)
-    centres, baselines = policy.unroll(features, glances)
-    memory = None
-    for step in range(steps):
-        glance = Glance(*(part[max(step - 1, 0)] for part in glances))  # at the first step it is not looked at
-        centre, baseline, memory = policy.step(features, memory, glance, torch.full((count,), step == 0))
-        torch.testing.assert_close(centre, centres[step])
-        torch.testing.assert_close(baseline, baselines[step])
-
-
-def test_an_episode_start_forgets_the_memory_of_that_episode_alone() -> None:
-    policy = make_policy()
-    generator = torch.Generator().manual_seed(2)
-    features = torch.randn(2, 8, generator=generator)
-    glance = Glance(*(part[0] for part in make_glances(1, 2, generator)))
-    fresh, _, memory = policy.step(features, None, glance, torch.tensor([True, True]))
-    mixed, _, _ = policy.step(features, memory, glance, torch.tensor([True, False]))
-    torch.testing.assert_close(mixed[0], fresh[0])
-    assert not torch.allclose(mixed[1], fresh[1])
-
-
-def test_the_baseline_learns_without_bending_the_memory() -> None:
-    policy = make_policy()
-    generator = torch.Generator().manual_seed(3)
-    _, baselines = policy.unroll(torch.randn(2, 8, generator=generator), make_glances(3, 2, generator))
-    baselines.sum().backward()  # type: ignore[no-untyped-call]
-    touched = {name.partition(".")[0] for name, p in policy.named_parameters() if p.grad is not None and p.grad.any()}
-    assert touched == {"baseline"}
-
-
-def test_weights_are_drawn_from_a_normal_cut_at_two_deviations() -> None:
-    layer = torch.nn.Linear(200, 500)
-    initialise(layer, torch.Generator().manual_seed(0))
-    deviation = sqrt(2 / 200)
-    assert layer.weight.abs().max() <= 2 * deviation
-    # A standard normal cut at ±2 has variance 1 - 4 φ(2) / (2 Φ(2) - 1) = 0.7737.
-    assert layer.weight.std().item() == pytest.approx(deviation * sqrt(0.7737), rel=0.01)
-    assert not layer.bias.any()
-
-
-def test_the_forget_gate_starts_open() -> None:
-    biases = dict(make_policy().recurrent.named_parameters())
-    total = (biases["bias_ih_l0"] + biases["bias_hh_l0"]).reshape(4, -1)
-    assert total[1].tolist() == [1] * 6
-    assert not total[[0, 2, 3]].any()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 9), st.integers(5, 12), st.integers(5, 12), st.integers(0, 2**32 - 1))
-def test_patches_are_what_slicing_a_padded_matte_gives(size: int, height: int, width: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    mattes = rng.random((2, height, width), dtype=np.float32)
-    centres = np.stack([rng.integers(height, size=2), rng.integers(width, size=2)], axis=1)
-    locations = (2 * centres / np.array([height - 1, width - 1]) - 1).astype(np.float32)
-    patches = cut_patches(torch.as_tensor(mattes), torch.as_tensor(locations), size)
-    for patch, matte, (y, x) in zip(patches, mattes, centres, strict=True):
-        padded = np.pad(matte, 20, constant_values=0.5)
-        top, left = y + 20 - size // 2, x + 20 - size // 2
-        np.testing.assert_array_equal(patch.numpy(), padded[top : top + size, left : left + size])
-
-
-def test_resizing_averages_areas() -> None:
-    planes = torch.tensor([[[[0.0, 1.0], [1.0, 1.0]]]])
-    assert resize(planes, 1).item() == 0.75
-    assert resize(planes, 2) is planes
-
-
-def test_impossible_sizes_are_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="as many stages"):
-        replace(TINY, convolutions=(1,))
-    with pytest.raises(InvalidArgumentError, match="patch_size must be from 1 to 32, got 33"):
-        replace(TINY, patch_size=33)
+def test_a_deviation_must_be_positive() -> None:
+    with pytest.raises(InvalidArgumentError, match="deviation must be positive, got 0"):
+        tiny_policy().deviation = 0

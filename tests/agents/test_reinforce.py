@@ -1,6 +1,5 @@
-"""The training loop: what it collects, that it learns, and that it goes on where it stopped."""
+"""The algorithm: equation 6's gradient, what it collects, that it learns, and that it is one of Stable-Baselines3's."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,206 +8,217 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium import spaces
-from test_policy import TINY
+from stable_baselines3.common.callbacks import CheckpointCallback, EvalCallback
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from test_networks import TINY
+from treasure import ENVIRONMENT, Treasure, make_model, play, regions, treasures
 
-from active_matting.agents.checkpoint import CHECKPOINT
-from active_matting.agents.location import log_probability
-from active_matting.agents.policy import RecurrentPolicy
-from active_matting.agents.recipes import RECIPES, make_recipe
-from active_matting.agents.reinforce import TrainingConfig, collect, make_optimiser, train, train_once
-from active_matting.agents.trained import ReinforceAgent, encode_images
+from active_matting.agents.callbacks import StopWhen
+from active_matting.agents.networks import Glance
+from active_matting.agents.reinforce import Reinforce
+from active_matting.agents.schedules import Geometric
 from active_matting.envs.regions import RegionsEnv
-from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
-
-ENVIRONMENT: dict[str, Any] = {
-    "data_kwargs": {"split": "train", "count": 8, "size": 32},
-    "image_size": 32,
-    "region_size": 3,
-    "budget": 3,
-    "candidates": 2,
-    "solver": "random-walk",
-}
-CONFIG = TrainingConfig(environment=ENVIRONMENT, policy=TINY, episodes=2, updates=4)
+from active_matting.errors import InvalidArgumentError
 
 
-class Treasure(gymnasium.Env[dict[str, Any], np.ndarray[Any, Any]]):
-    """A toy with a known optimum: the reward is 1 - the squared distance to a place that depends on the step alone."""
-
-    places = np.array([[0.5, -0.4], [-0.3, 0.6], [0.0, 0.0]])
-
-    def __init__(self) -> None:
-        self.action_space = spaces.Box(-1, 1, (2,), np.float32)
-        self.observation_space = spaces.Dict(
-            {
-                "image": spaces.Box(0, 255, (3, 32, 32), np.uint8),
-                "matte": spaces.Box(0, 255, (1, 32, 32), np.uint8),
-                "location": spaces.Box(-1, 1, (2,), np.float32),
-                "remaining": spaces.Box(0, 1, (1,), np.float32),
-            }
-        )
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        super().reset(seed=seed)
-        self.query = 0
-        return self._observe(np.zeros(2)), {}
-
-    def step(self, action: np.ndarray[Any, Any]) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        reward = 1 - float(np.sum((action - self.places[self.query]) ** 2))
-        self.query += 1
-        info = {"rewards": np.array([reward]), "skipped": np.array([False]), "rmse": 1 - reward}
-        return self._observe(action), reward, self.query == 3, False, info
-
-    def _observe(self, location: np.ndarray[Any, Any]) -> dict[str, Any]:
-        blank = np.zeros((1, 32, 32), dtype=np.uint8)
-        return {
-            "image": np.repeat(blank, 3, axis=0),
-            "matte": blank,
-            "location": location.astype(np.float32),
-            "remaining": np.array([1 - self.query / 3], dtype=np.float32),
-        }
-
-
-@pytest.fixture
-def environments() -> Iterator[gymnasium.vector.VectorEnv[Any, Any, Any]]:
-    made = gymnasium.vector.SyncVectorEnv([lambda: RegionsEnv(**ENVIRONMENT)] * 2)
-    yield made
-    made.close()
-
-
-def test_a_rollout_holds_what_the_environments_said(environments: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
-    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    rollout = collect(CONFIG, policy, environments, deviation=0.4, update=3)
-    assert rollout.proposals.shape == (3, 2, 2, 2)
-    assert rollout.glances.location.shape == (2, 2, 2)
-    assert rollout.glances.patch.shape == (2, 2, 7, 7)
-    seeds = np.random.SeedSequence([0, 3]).generate_state(3)
-    for episode in range(2):
-        env = RegionsEnv(**ENVIRONMENT)
-        observation, _ = env.reset(seed=int(seeds[episode]))
-        np.testing.assert_array_equal(rollout.images[episode], observation["image"])
-        for step in range(3):
-            actions = rollout.proposals[step, episode].clamp(-1, 1).numpy()
-            observation, *_, info = env.step(actions)
-            np.testing.assert_allclose(rollout.rewards[step, episode], info["rewards"], rtol=1e-6)
-            np.testing.assert_array_equal(rollout.counts[step, episode], ~info["skipped"])
-            if step < 2:
-                np.testing.assert_array_equal(rollout.glances.location[step, episode], observation["location"])
-                np.testing.assert_array_equal(rollout.glances.remaining[step, episode], observation["remaining"])
-
-
-def test_the_same_update_collects_the_same_rollout(environments: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
-    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    one, same, other = (collect(CONFIG, policy, environments, 0.4, update) for update in (1, 1, 2))
-    assert torch.equal(one.proposals, same.proposals)
-    assert torch.equal(one.rewards, same.rewards)
-    assert not torch.equal(one.proposals, other.proposals)
-
-
-def test_proposals_are_drawn_around_the_centres_that_unrolling_gives(
-    environments: gymnasium.vector.VectorEnv[Any, Any, Any],
-) -> None:
-    """Or equation 6 would weigh the wrong probabilities."""
-    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    rollout = collect(CONFIG, policy, environments, deviation=1e-4, update=0)
-    features = encode_images(policy, {"image": rollout.images.numpy()})
-    centres, _ = policy.unroll(features, rollout.glances)
-    np.testing.assert_allclose(rollout.proposals, centres[:, :, None].detach().expand(-1, -1, 2, -1), atol=1e-3)
-    assert log_probability(rollout.proposals, centres, 1e-4).isfinite().all()
-
-
-def test_episodes_of_one_image_differ_in_what_is_asked(
-    environments: gymnasium.vector.VectorEnv[Any, Any, Any],
-) -> None:
-    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    rollout = collect(replace(CONFIG, episodes_per_image=2), policy, environments, 0.4, 0)
-    assert torch.equal(rollout.images[0], rollout.images[1])
-    assert not torch.equal(rollout.proposals[:, 0], rollout.proposals[:, 1])
-
-
-def test_skipped_queries_count_only_where_told(environments: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
-    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    paper = collect(CONFIG, policy, environments, 0.4, 0)
-    every = collect(replace(CONFIG, learns_from_skips=True), policy, environments, 0.4, 0)
-    assert not paper.counts.all()
-    assert every.counts.all()
-    assert torch.equal(paper.rewards, every.rewards)
-    assert not paper.rewards[~paper.counts].any()
-
-
-def test_training_finds_the_known_optimum_of_a_toy() -> None:
-    environments = gymnasium.vector.SyncVectorEnv([Treasure] * 16)
-    config = TrainingConfig(
-        policy=TINY, episodes=16, updates=300, deviation=(0.3, 0.1), learning_rate=(1e-2, 1e-3), gradient_norm=5
+def test_the_gradient_is_equation_6_by_finite_differences() -> None:
+    """(1/M) Σ_m Σ_i Σ_j (R - b) ∂ log N(l̃; l̂, Ω²)/∂Θ, with the sum over what counts, written anew in NumPy."""
+    model = make_model(regions(2), deviation=0.4)
+    network = model.policy.network.double()
+    rollout = play(make_model(regions(2)))
+    rollout = replace(
+        rollout,
+        glances=Glance(*(part.double() for part in rollout.glances)),
+        proposals=rollout.proposals.double(),
+        rewards=rollout.rewards.double(),
     )
-    policy = RecurrentPolicy(TINY, torch.Generator().manual_seed(0))
-    optimiser = make_optimiser(config, policy)
-    for update in range(config.updates):
-        train_once(config, policy, optimiser, environments, update)
-    agent, state = ReinforceAgent(policy), None
+    assert 0 < rollout.counts.float().mean() < 1
+    model.policy.deviation = 0.4
+    images = rollout.images.double() / 255
+
+    def centres_and_baselines() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        with torch.no_grad():
+            centres, baselines = network.unroll(network.feature_extraction(images), rollout.glances)
+        return centres.numpy(), baselines.numpy()
+
+    _, baselines = centres_and_baselines()
+    advantages = (rollout.rewards.numpy() - baselines[..., None]) * rollout.counts.numpy()
+
+    def weighted_log_probability() -> float:
+        centres, _ = centres_and_baselines()
+        distances = np.sum((rollout.proposals.numpy() - centres[:, :, None]) ** 2, axis=-1)
+        return float(np.sum(advantages * (-distances / (2 * 0.4**2) - np.log(2 * np.pi * 0.4**2))) / 2)
+
+    model.policy.encode_images = lambda images: network.feature_extraction(images.double() / 255)  # type: ignore[method-assign, union-attr]
+    losses, _, _ = model.losses(rollout)
+    losses["policy_loss"].backward()  # type: ignore[no-untyped-call]
+    assert losses["policy_loss"].item() == pytest.approx(-weighted_log_probability())
+    for name in ("location_decoding.weight", "recurrent.weight_hh_l0", "joint_encoding.fused.bias"):
+        parameter = dict(network.named_parameters())[name]
+        assert parameter.grad is not None
+        index = np.unravel_index(int(parameter.grad.abs().argmax()), parameter.shape)
+        slopes = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter[index] += sign * 1e-6
+            slopes.append(weighted_log_probability())
+            with torch.no_grad():
+                parameter[index] -= sign * 1e-6
+        slope = (slopes[0] - slopes[1]) / 2e-6
+        assert slope == pytest.approx(-parameter.grad[index].item(), rel=1e-4)
+        assert abs(slope) > 1e-3
+
+
+def test_skipped_queries_carry_no_gradient() -> None:
+    model = make_model(regions(2))
+    rollout = play(model)
+    model.losses(replace(rollout, counts=torch.zeros_like(rollout.counts)))[0]["policy_loss"].backward()  # type: ignore[no-untyped-call]
+    for name, parameter in model.policy.network.named_parameters():
+        assert parameter.grad is None or not parameter.grad.any(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("candidates", [1, 2])
+def test_training_finds_the_known_optimum_of_a_toy(candidates: int) -> None:
+    model = make_model(
+        treasures(16, candidates), n_steps=3, learning_rate=Geometric(1e-2, 1e-3), max_grad_norm=5.0
+    ).learn(300 * 3 * 16, log_interval=None)
+    assert_finds_the_treasures(model)
+    env = Monitor(Treasure())
+    assert evaluate_policy(model, env, n_eval_episodes=2)[0] == pytest.approx(3, abs=0.03)
+
+
+def assert_finds_the_treasures(model: Any) -> None:
+    state = None
     env = Treasure()
     observation, _ = env.reset()
     for place in Treasure.places:
-        action, state = agent.predict(observation, state, deterministic=True)
+        action, state = model.predict(observation, state, deterministic=True)
         np.testing.assert_allclose(action, place, atol=0.1)
         observation, *_ = env.step(action)
 
 
+def test_a_learned_deviation_shrinks_where_the_optimum_is_and_the_entropy_bonus_keeps_it_wide() -> None:
+    config = replace(TINY, learns_deviation=True)
+    deviations = []
+    for bonus in (0.0, 1.0):
+        options: dict[str, Any] = {
+            "policy_kwargs": {"config": config},
+            "n_steps": 3,
+            "ent_coef": bonus,
+            "max_grad_norm": 5.0,
+        }
+        model = Reinforce("MultiInputPolicy", treasures(16), learning_rate=1e-2, seed=0, device="cpu", **options)
+        assert model.policy.deviation == pytest.approx(0.3)
+        deviations.append(model.learn(100 * 3 * 16, log_interval=None).policy.deviation)
+    assert deviations[0] < 0.2 < deviations[1]
+
+
+def test_a_model_saved_at_any_moment_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    steps = 4 * 3 * 2
+    whole = make_model(regions(2)).learn(steps)
+    model = make_model(regions(2))
+    model.learn(steps, CheckpointCallback(1, str(tmp_path)))  # after every single step, in the middle of updates too
+    saved = sorted(tmp_path.glob("*.zip"))
+    assert len(saved) == steps // 2
+    for path in saved[:-1]:
+        loaded = Reinforce.load(path, env=regions(2), device="cpu")
+        loaded.learn(steps - loaded.num_timesteps, reset_num_timesteps=False)
+        assert_same_weights(whole, loaded)
+
+
+def test_a_model_stopped_within_an_update_goes_on_to_the_same_weights() -> None:
+    steps, calls = 4 * 3 * 2, iter(range(100))
+    whole = make_model(regions(2)).learn(steps)
+    model = make_model(regions(2))
+    model.learn(steps, StopWhen(lambda: next(calls) == 7))  # the second step of the third update
+    assert model.num_timesteps == 2 * 3 * 2
+    model.learn(steps - model.num_timesteps, reset_num_timesteps=False)
+    assert_same_weights(whole, model)
+
+
+def assert_same_weights(one: Reinforce, other: Reinforce) -> None:
+    assert (one.num_timesteps, one._n_updates) == (other.num_timesteps, other._n_updates)
+    for name, tensor in one.policy.state_dict().items():
+        assert torch.equal(tensor, other.policy.state_dict()[name]), name
+    assert one.policy.deviation == other.policy.deviation
+
+
+def test_saved_and_loaded_it_predicts_the_same(tmp_path: Path) -> None:
+    model = make_model(regions(2)).learn(12)
+    model.save(tmp_path / "model")
+    loaded = Reinforce.load(tmp_path / "model")
+    observation, state, state_of_loaded = model.env.reset(), None, None  # type: ignore[union-attr]
+    for _ in range(2):
+        action, state = model.predict(observation, state, deterministic=True)  # type: ignore[arg-type]
+        action_of_loaded, state_of_loaded = loaded.predict(observation, state_of_loaded, deterministic=True)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(action, action_of_loaded)
+    assert loaded.policy.deviation == model.policy.deviation == pytest.approx(0.1)
+    assert loaded.learning_rate == Geometric(1e-3, 1e-4)
+
+
+def test_callbacks_logger_and_progress_bar_are_what_is_known(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorboard")
+    arguments = ENVIRONMENT | {"candidates": 1, "reward": "rmse", "data_kwargs": {"count": 1, "size": 32}}
+    evaluation = DummyVecEnv([lambda: Monitor(RegionsEnv(**arguments))])
+    callback = EvalCallback(evaluation, eval_freq=6, n_eval_episodes=2, best_model_save_path=str(tmp_path), verbose=0)
+    training = DummyVecEnv([lambda: Monitor(RegionsEnv(**arguments)) for _ in range(2)])
+    model = make_model(training)
+    model.set_logger(configure(str(tmp_path / "logs"), ["csv", "tensorboard"]))
+    model.learn(4 * 3 * 2, callback, progress_bar=True)
+    model.logger.close()
+    assert callback.n_calls == 12
+    assert np.isfinite(callback.best_mean_reward)
+    assert "training: 100%" in capfd.readouterr().err
+    header = (tmp_path / "logs" / "progress.csv").read_text().splitlines()[0].split(",")
+    expected = {"rollout/ep_rew_mean", "rollout/rmse", "eval/mean_reward", "train/policy_loss", "train/deviation"}
+    assert expected <= set(header)
+    assert list((tmp_path / "logs").glob("events.out.tfevents.*"))
+    best = Reinforce.load(tmp_path / "best_model")
+    assert evaluate_policy(best, evaluation, n_eval_episodes=2)[0] == pytest.approx(callback.best_mean_reward)
+
+
+def test_tensorboard_logs_are_named_as_told(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    model = make_model(treasures(2), n_steps=3, tensorboard_log=str(tmp_path))
+    model.learn(6, tb_log_name="mine").logger.close()
+    assert list((tmp_path / "mine_1").glob("events.out.tfevents.*"))
+
+
 @pytest.mark.slow
-def test_a_run_that_was_stopped_and_resumed_ends_like_one_that_was_not(tmp_path: Path) -> None:
-    whole = train(CONFIG, tmp_path / "whole")
-
-    class StopError(Exception):
-        pass
-
-    def stop(figures: dict[str, float]) -> None:
-        if figures["update"] == 2:
-            raise StopError
-
-    with pytest.raises(StopError):
-        train(CONFIG, tmp_path / "parts", on_update=stop)
-    resumed = train(CONFIG, tmp_path / "parts", resume=True)
-    for name, tensor in whole.policy.state_dict().items():
-        assert torch.equal(tensor, resumed.policy.state_dict()[name]), name
-    untrained = RecurrentPolicy(TINY, torch.Generator().manual_seed(0)).state_dict()
-    assert not torch.equal(untrained["location_decoding.weight"], whole.policy.state_dict()["location_decoding.weight"])
+def test_processes_give_what_a_batch_gives() -> None:
+    made: list[Reinforce] = []
+    environments: list[Any] = [regions(2), SubprocVecEnv([partial_env] * 2, start_method="spawn")]
+    for env in environments:
+        made.append(make_model(env).learn(12))
+        env.close()
+    assert_same_weights(*made)
 
 
-def test_resuming_without_or_with_another_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot be read"):
-        train(CONFIG, tmp_path, resume=True)
-    (tmp_path / CHECKPOINT).write_bytes(b"nothing of the kind")
-    with pytest.raises(FileError, match="cannot be read"):
-        train(CONFIG, tmp_path, resume=True)
+def partial_env() -> gymnasium.Env[Any, Any]:
+    return RegionsEnv(**ENVIRONMENT)
+
+
+def test_an_order_that_seeds_begin_anew_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="order must not be 'in-turn'"):
+        make_model(regions(2, order="in-turn"))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"episodes": 0}, "episodes must be at least 1, got 0"),
-        ({"episodes_per_image": 3}, "episodes_per_image must divide episodes, 2, got 3"),
-        ({"updates": 0}, "updates must be at least 1, got 0"),
-        ({"discount": 1.5}, "discount must be from 0 to 1, got 1.5"),
-        ({"discount": 0.5}, "discount must be 0 with several candidates"),
-        ({"deviation": (0.1, 0.0)}, "deviation must be positive"),
-        ({"learning_rate": (-1.0, 1.0)}, "learning_rate must be positive"),
+        ({"episodes_per_image": 3}, "episodes_per_image must divide the environments, 2, got 3"),
+        ({"gamma": 1.5}, "gamma must be from 0 to 1, got 1.5"),
+        ({"gamma": 0.5, "candidates": 2}, "gamma must be 0 with several candidates"),
+        ({"deviation": Geometric(0.1, 0.1), "ent_coef": 0.1}, "ent_coef must be 0 unless"),
+        ({"n_steps": None}, "n_steps, the length of the episodes, must be given"),
+        ({"deviation": -1.0}, "a schedule must be positive, got -1.0"),
     ],
 )
 def test_impossible_settings_are_refused(options: dict[str, Any], words: str) -> None:
+    env: VecEnv = treasures(2, options.pop("candidates", 1))
     with pytest.raises(InvalidArgumentError, match=words):
-        replace(CONFIG, **options)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_makes_an_environment(name: str) -> None:
-    config = make_recipe(name, seed=3, updates=7, solver="closed-form")
-    assert (config.seed, config.updates) == (3, 7)
-    env = RegionsEnv(**config.environment)
-    assert type(env.solver).__name__ == "ClosedForm"
-
-
-def test_recipes_refuse_what_they_cannot_do(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="unknown recipe 'huge'; choose from"):
-        make_recipe("huge")
-    with pytest.raises(FileError, match="is not a folder of images"):
-        make_recipe("small", data=str(tmp_path / "nowhere"))
+        make_model(env, **{"n_steps": 3} | options)

@@ -1,12 +1,9 @@
 """The space-filling start."""
 
-import gymnasium
 import numpy as np
 import torch
-from test_policy import TINY, make_policy
-from test_reinforce import Treasure
+from treasure import Treasure, tiny_policy, treasures
 
-from active_matting.agents.trained import ReinforceAgent
 from active_matting.agents.warm_start import REACH, space_filling, warm_start
 
 
@@ -22,13 +19,12 @@ def test_any_first_part_of_the_sequence_covers_the_image_evenly() -> None:
 
 
 def test_after_a_warm_start_the_agent_asks_along_the_sequence() -> None:
-    environments = gymnasium.vector.SyncVectorEnv([Treasure] * 4)
-    policy = make_policy(TINY)
-    assert warm_start(policy, environments, budget=3, updates=300, seed=5, learning_rate=5e-3) < 0.15
-    agent, state = ReinforceAgent(policy), None
+    policy = tiny_policy()
+    assert warm_start(policy, treasures(4), budget=3, updates=300, seed=5, learning_rate=5e-3) < 0.15
+    state = None
     env = Treasure()
     observation, _ = env.reset()
     for place in space_filling(3, 5).numpy():
-        action, state = agent.predict(observation, state, deterministic=True)
+        action, state = policy.predict(observation, state, deterministic=True)
         np.testing.assert_allclose(action, place, atol=0.2)
         observation, *_ = env.step(action)

@@ -1,0 +1,1 @@
+"""Trainings of agents as TOML files; `README.md` explains every key."""
