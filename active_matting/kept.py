@@ -2,11 +2,10 @@
 
 import inspect
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import active_matting
-from active_matting import __version__
 from active_matting.cache import hash_of_code, hash_of_file
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import Solver
@@ -22,7 +21,7 @@ def made_by(solver: Solver, name: str, arguments: dict[str, Any], *code: str) ->
     package's version and its code; `code` are further files and folders of it, such as "agents/clicks.py". Raises
     `FileError` where a file cannot be read, `InvalidArgumentError` where there is no such code.
     """
-    root = Path(active_matting.__file__).parent
+    root = Path(__file__).parent
     of_package = [root / part for part in (*_CODE, *code)]
     if not all(path.exists() for path in of_package):
         raise InvalidArgumentError(f"there is no such code: {[str(path) for path in of_package if not path.exists()]}")
@@ -31,7 +30,7 @@ def made_by(solver: Solver, name: str, arguments: dict[str, Any], *code: str) ->
         "solver_kwargs": arguments,
         "solver_files": [hash_of_file(path) for path in files_named_in(arguments)],
         "code": hash_of_code(Path(inspect.getfile(type(solver))), *of_package),
-        "version": __version__,
+        "version": version("active-matting"),
     }
 
 
