@@ -16,6 +16,7 @@ AGENTS = Registry(
     group="active_matting.agents",
     table={
         "small": "active_matting.agents.trained:small_agent",
+        "spatial": "active_matting.agents.spatial.agent:spatial_agent",
         "random": "active_matting.agents.baselines:RandomAgent",
         "greedy-ideal": "active_matting.agents.baselines:GreedyIdealAgent",
         "error-seeking": "active_matting.agents.baselines:ErrorSeekingAgent",
@@ -43,10 +44,15 @@ def make_agent(
             kwargs["cache"] = cache
         return cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs))
     if Path(name).exists():
-        from active_matting.agents.trained import ReinforceAgent
+        from active_matting.agents.folders import load_folder
 
-        return cast(Agent, ReinforceAgent.load(name, seed))
+        return cast(Agent, load_folder(name, env, seed))
     raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
+
+
+def load_agent(name: str, seed: int = 0, **kwargs: Any) -> Agent:
+    """A learned agent by its name or folder, for use without an environment; see `make_agent`."""
+    return make_agent(name, seed=seed, **kwargs)
 
 
 def _parse(parameters: str) -> dict[str, Any]:
@@ -61,4 +67,4 @@ def _parse(parameters: str) -> dict[str, Any]:
     return parsed
 
 
-__all__ = ["AGENTS", "Agent", "make_agent"]
+__all__ = ["AGENTS", "Agent", "load_agent", "make_agent"]

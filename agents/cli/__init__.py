@@ -12,6 +12,7 @@ COMMANDS = (
     "demo",
     "train",
     "train-network",
+    "train-spatial",
     "evaluate",
     "clicks",
     "render",
