@@ -48,10 +48,12 @@ class Grid:
         return Region(top + self.side // 2, left + self.side // 2, self.side)
 
     def number_at(self, y: float, x: float) -> int:
-        """The cell in which the pixel `(y, x)` lies."""
-        rows, columns = self.cells
-        row, column = (min(count - 1, max(0, int(place // self.side))) for place, count in ((y, rows), (x, columns)))
-        return row * columns + column
+        """The cell whose centre is nearest to `(y, x)`, which tells the last ones apart where these are moved in."""
+        places = []
+        for count, extent, place in zip(self.cells, self.shape, (y, x), strict=True):
+            firsts = np.minimum(np.arange(count) * self.side, extent - self.side)
+            places.append(int(np.abs(firsts + self.side // 2 - place).argmin()))
+        return places[0] * self.cells[1] + places[1]
 
     def shrink(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A plane (H, W), or (H, W, C), with `CELL` pixels to a cell's side, averaged over areas where it shrinks."""

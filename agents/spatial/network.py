@@ -65,11 +65,11 @@ class Decision(NamedTuple):
 
 
 class Residual(nn.Module):
-    """x + two 3×3 convolutions, each after group normalisation and ReLU."""
+    """x + two 3×3 convolutions, each after normalisation, of eight channels together, and ReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.GroupNorm(8, channels) for _ in range(2))
+        self.norms = nn.ModuleList(nn.GroupNorm(channels // 8, channels) for _ in range(2))
         self.convolutions = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         nn.init.zeros_(self.convolutions[1].weight)  # type: ignore[arg-type]
 
