@@ -141,7 +141,9 @@ class SpatialAgent:
         with written_whole(folder / WEIGHTS) as temporary:
             safetensors.torch.save_file(self.policy.state_dict(), temporary)
         sizes = asdict(self.policy.config)
-        write_json(folder / CONFIG, {"agent": "spatial", "policy": sizes, "cells": self.cells, "card": dict(card or {})})
+        write_json(
+            folder / CONFIG, {"agent": "spatial", "policy": sizes, "cells": self.cells, "card": dict(card or {})}
+        )
 
     @classmethod
     def load(cls, folder: Path | str, seed: int = 0, cells: float | None = None) -> "SpatialAgent":
@@ -165,7 +167,9 @@ class SpatialAgent:
         return cls(policy, cells, seed)
 
 
-def spatial_agent(env: gymnasium.Env[Any, Any] | None = None, seed: int = 0, cells: float | None = None) -> SpatialAgent:
+def spatial_agent(
+    env: gymnasium.Env[Any, Any] | None = None, seed: int = 0, cells: float | None = None
+) -> SpatialAgent:
     """The agent whose weights come with this package; `weights/spatial/README.md` is its model card.
 
     cells: along the longer side; by default as many as regions of the environment's size make, or 20 without one.

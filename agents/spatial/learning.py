@@ -14,7 +14,7 @@ from torch.nn import functional
 from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.grid import CELL
 from active_matting.agents.spatial.network import Decision, Sight, SpatialPolicy
-from active_matting.agents.spatial.targets import Lesson, lesson_of
+from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of
 from active_matting.errors import InvalidArgumentError
 
 WEIGHTS = {"choice": 1.0, "kinds": 0.5, "error": 0.1, "gain": 0.5, "log_rmse": 0.1, "value": 0.05}
@@ -82,8 +82,10 @@ class Imitation:
         rows: dict[str, list[float]] = {}
         for number in range(self.validation):
             item = stacked([lesson_of(self.held_out[number], self.held_out.cells)])
-            for name, loss in losses_of(network, item).items():
+            decision = decide(cast(SpatialPolicy, network), item)
+            for name, loss in parts_of(decision, item).items():
                 rows.setdefault(name, []).append(loss.item())
+            rows.setdefault("merit", []).append(merit_of_choice(decision, item))
         means = {name: float(np.mean(values)) for name, values in rows.items()}
         return {**means, "error": means["choice"]}
 
@@ -126,6 +128,15 @@ def parts_of(decision: Decision, lesson: Lesson) -> dict[str, Tensor]:
     for name, wanted in (("log_rmse", lesson.log_rmse), ("value", lesson.value)):
         parts[name] = _square(getattr(decision, name), torch.from_numpy(wanted).to(like)).mean()
     return parts
+
+
+def merit_of_choice(decision: Decision, lesson: Lesson) -> float:
+    """The mean merit of the likeliest cell, as a part of the best one's: 1 is the robot's choice, 0 is no use."""
+    chances = torch.from_numpy(lesson.choice).flatten(2)
+    chosen = decision.log_probability.flatten(2).argmax(2, keepdim=True).cpu()
+    best = chances.amax(2)
+    merits = (chances.gather(2, chosen)[..., 0] / best) ** (1 / SHARPNESS)
+    return merits[best > 0].mean().item()
 
 
 def sights_of(lesson: Lesson, like: Tensor) -> Sight:

@@ -100,8 +100,8 @@ class SpatialPolicy(nn.Module):
     """Image, answers and mattes → a heat map over the cells of a grid; fully convolutional, for grids of any size.
 
     The image is encoded once an episode (`encode_image`), what changes at each query; both meet at half a
-    cell. Coarser scales, down to four cells, and the whole picture's mean see what lies around. `step` goes one query at
-    a time; `unroll` goes through whole sequences at once. They agree.
+    cell. Coarser scales, down to four cells, and the whole picture's mean see what lies around. `step` goes one query
+    at a time; `unroll` goes through whole sequences at once. They agree.
     """
 
     def __init__(self, config: SpatialConfig | None = None) -> None:
@@ -126,10 +126,11 @@ class SpatialPolicy(nn.Module):
         self.recurrent = ConvGRU(cell, config.memory)
         self.last = nn.Sequential(nn.Conv2d(cell + config.memory, cell, 1), Residual(cell), nn.ReLU())
         self.maps = nn.Conv2d(cell, 3 + CLASSES, 1)
-        self.figures = nn.Sequential(nn.Linear(four + cell, 64), nn.ReLU(), nn.Linear(64, 2))
+        figures = nn.Linear(64, 2)
+        self.figures = nn.Sequential(nn.Linear(four + cell, 64), nn.ReLU(), figures)
         with torch.no_grad():  # where errors' logarithms and figures lie, so that they need not be found first
-            self.maps.bias.copy_(torch.tensor([0.0, 0.0, -7.0, *[0.0] * CLASSES]))
-            self.figures[2].bias.copy_(torch.tensor([1.0, -2.5]))
+            _bias(self.maps).copy_(torch.tensor([0.0, 0.0, -7.0, *[0.0] * CLASSES]))
+            _bias(figures).copy_(torch.tensor([1.0, -2.5]))
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Images (N, 3, 8h, 8w) in [0, 1] → their features (N, C, 2h, 2w), for `step` and `unroll`."""
@@ -152,16 +153,16 @@ class SpatialPolicy(nn.Module):
         features, whole = self._see(repeated, flat)
         memory = features.new_zeros(count, self.config.memory, *features.shape[-2:])
         memories = []
-        for each in features.unflatten(0, (steps, count)):
+        for each in features.view(steps, *memory.shape[:1], *features.shape[1:]):
             memory = self.recurrent(each, memory)
             memories.append(memory)
         decision = self._decide(features, torch.cat(memories), whole, flat.asked)
-        return Decision(*(part.unflatten(0, (steps, count)) for part in decision))
+        return Decision(*(part.reshape(steps, count, *part.shape[1:]) for part in decision))
 
     def _see(self, image_features: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
         """Features of the cells (N, C, h, w), and of the whole (N, C')."""
         matte = 2 * sight.matte - 1
-        foreground, background = sight.told.split(1, 1)
+        foreground, background = sight.told[:, :1], sight.told[:, 1:]
         planes = torch.cat([matte, 1 - matte.abs(), 4 * (sight.matte - sight.before), foreground - background], 1)
         fine = self.meet(torch.cat([image_features, self.state(planes)], 1))
         told = functional.avg_pool2d(sight.told, CELL)
@@ -182,6 +183,11 @@ class SpatialPolicy(nn.Module):
         shape = logits.shape
         log_probability = functional.log_softmax(logits.flatten(1), 1).view(shape)
         return Decision(log_probability, maps[:, 1].clamp(max=1), maps[:, 3:], maps[:, 2], value, log_rmse)
+
+
+def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
 
 
 def close(logits: Tensor, asked: Tensor) -> Tensor:

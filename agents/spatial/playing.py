@@ -70,7 +70,9 @@ def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
 def _sight(mattes: list[np.ndarray], told: np.ndarray, asked: np.ndarray, like: Tensor) -> Sight:
     """What there is to see now; mattes (N, S, S) so far, told int8 and asked bool (N, cells)."""
     count, side = len(told), mattes[0].shape[-1] // CELL
-    now, before = (torch.from_numpy(to_bytes(planes)).to(like)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0]))
+    now, before = (
+        torch.from_numpy(to_bytes(planes)).to(like)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
+    )
     planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).to(like).view(count, 2, side, side)
     spread = planes.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
     return Sight(now, before, spread, torch.from_numpy(asked).to(like).view(count, 1, side, side))

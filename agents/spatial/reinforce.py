@@ -1,4 +1,4 @@
-"""Learning from one's own episodes: by reward (REINFORCE with a learned baseline), and by what the robot would do there.
+"""Learning from own episodes: by reward (REINFORCE with a learned baseline), and by what the robot would do there.
 
 It is a task for `active_matting.training.trainer.fit`, so it may take turns with imitation, and stops and goes on as
 that does. Each batch is played by the newest weights.
@@ -22,9 +22,8 @@ from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.targets import lesson_of
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import make_solver
-from active_matting.training.lessons import Sources
+from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.tasks.batches import draw_batch
-from active_matting.training.lessons import Lesson
 
 READ_AT = (1, 5, 10, 15, 20)
 """Queries after which validation reads the RMSE."""
@@ -72,7 +71,9 @@ class OwnEpisodes:
     def load(self, index: int) -> list[Lesson]:
         """See `Task`: the pictures."""
         rng = np.random.default_rng([self.seed, index])
-        return [each for each in draw_batch(self._pictures, rng, CELL * self.cells, self.batch) for _ in range(self.repeats)]
+        return [
+            each for each in draw_batch(self._pictures, rng, CELL * self.cells, self.batch) for _ in range(self.repeats)
+        ]
 
     def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one, after the episodes are played."""
@@ -84,7 +85,7 @@ class OwnEpisodes:
         del imitation["value"]  # which here is what follows, discounted
         total = self.imitation * sum(learning.WEIGHTS[name] * loss for name, loss in imitation.items())
         total = total + reinforce_loss(decision, episodes, self.discount, self.repeats, self.reward, self.entropy)
-        yield cast(Tensor, total)
+        yield total
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """See `Task`: the mean RMSE after 1, 5, 10, 15 and 20 of its likeliest queries; "error" is the last."""
@@ -143,5 +144,5 @@ def others_mean(values: Tensor, repeats: int) -> Tensor:
     """For each of (T, N), the mean of the others among `repeats` successive of N; 0 where it is alone."""
     if repeats == 1:
         return torch.zeros_like(values)
-    grouped = values.unflatten(1, (-1, repeats))
-    return ((grouped.sum(2, keepdim=True) - grouped) / (repeats - 1)).flatten(1)
+    grouped = values.view(len(values), -1, repeats)
+    return (grouped.sum(2, keepdim=True) - grouped).view(values.shape) / (repeats - 1)

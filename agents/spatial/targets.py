@@ -64,18 +64,17 @@ def lesson_of(episode: Episode, cells: int) -> Lesson:
         blurred = cv2.resize((alpha - truth) ** 2, (cells, cells), interpolation=cv2.INTER_AREA)
         error[query] = np.log(blurred.ravel() + LITTLE)
     log_rmse = np.log(np.maximum(episode.rmse, 1e-3)).astype(np.float32)
-    planes = (told, asked, choice, error, known_gains(episode, cells * cells))
-    told, asked, choice, error, gain = (plane.reshape(budget, cells, cells) for plane in planes)
+    shape = (budget, cells, cells)
     return Lesson(
         image=episode.image,
         mattes=episode.mattes[:-1],
         before=episode.mattes[[0, *range(budget - 1)]],
-        told=told,
-        asked=asked,
+        told=told.reshape(shape),
+        asked=asked.reshape(shape),
         kinds=kinds.reshape(cells, cells),
-        choice=choice,
-        error=error,
-        gain=gain,
+        choice=choice.reshape(shape),
+        error=error.reshape(shape),
+        gain=known_gains(episode, cells * cells).reshape(shape),
         log_rmse=log_rmse[:-1],
         value=log_rmse[:-1] - log_rmse[-1],
     )

@@ -84,7 +84,9 @@ def make_policy(recipe: Recipe, seed: int, start: Path | str | None = None) -> S
     if recipe.network.name != "spatial":
         raise InvalidArgumentError(f"network.name must be 'spatial', got {recipe.network.name!r}")
     try:
-        sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in recipe.network.options.items()}
+        sizes: dict[str, Any] = {
+            name: tuple(size) if isinstance(size, list) else size for name, size in recipe.network.options.items()
+        }
         config = SpatialConfig(**sizes)
     except TypeError as error:
         raise InvalidArgumentError(f"network: {error}") from error

@@ -143,19 +143,17 @@ def test_draws_follow_the_heat_map_and_the_seed() -> None:
 
 def test_the_expected_gain_is_that_of_the_best_cell_and_decides_when_to_stop() -> None:
     agent = make_spatial()
-    with torch.no_grad():  # the last layers silent: the biases speak
-        agent.policy.maps.weight.zero_()
-        agent.policy.maps.bias[1] = 0.25
-        agent.policy.figures[2].weight.zero_()
-        agent.policy.figures[2].bias[1] = float(np.log(0.2))
+    weights = {name: torch.zeros_like(weight) for name, weight in agent.policy.state_dict().items()}
+    weights["maps.bias"][1], weights["figures.2.bias"][1] = 0.25, float(np.log(0.2))  # the rest is silent
+    agent.policy.load_state_dict(weights)
     assert agent.expected_gain(observe(0)) == pytest.approx(0.05, rel=1e-5)
     assert not agent.should_stop(observe(0), threshold=0.049)
     assert agent.should_stop(observe(0), threshold=0.051)
     batch = {name: array[None].repeat(3, 0) for name, array in observe(0).items()}
     np.testing.assert_allclose(agent.expected_gain(batch), [0.05] * 3, rtol=1e-5)
     assert agent.should_stop(batch, threshold=1.0).tolist() == [True] * 3
-    with torch.no_grad():
-        agent.policy.maps.bias[1] = -0.25
+    weights["maps.bias"][1] = -0.25
+    agent.policy.load_state_dict(weights)
     assert agent.expected_gain(observe(0)) == 0
 
 
@@ -195,7 +193,7 @@ def test_what_cannot_be_loaded_says_so(tmp_path: Path, fault: str) -> None:
     else:
         config["policy"] = {} if fault == "no sizes" else {"channels": [8, 8, 8, 16], "memory": 3}
         (folder / CONFIG).write_text(json.dumps(config))
-    with pytest.raises(FileError, match="agent|another"):
+    with pytest.raises(FileError, match=r"agent|another"):
         SpatialAgent.load(folder)
 
 
@@ -212,7 +210,10 @@ def test_stable_baselines3_evaluates_it() -> None:
 
 def test_a_session_suggests_the_same_until_it_is_answered() -> None:
     session = QuerySession(
-        np.random.default_rng(0).random((40, 30, 3), dtype=np.float32), make_solver("random-walk"), make_spatial(), region_size=8
+        np.random.default_rng(0).random((40, 30, 3), dtype=np.float32),
+        make_solver("random-walk"),
+        make_spatial(),
+        region_size=8,
     )
     first = session.suggest()
     assert session.suggest() == first

@@ -11,7 +11,9 @@ from active_matting.regions import region_grid
 from active_matting.robots import most_wrong_region
 
 
-@pytest.mark.parametrize(("shape", "cells"), [((400, 400), 20), ((40, 30), 10), ((37, 50), 7), ((9, 9), 9), ((8, 90), 3)])
+@pytest.mark.parametrize(
+    ("shape", "cells"), [((400, 400), 20), ((40, 30), 10), ((37, 50), 7), ((9, 9), 9), ((8, 90), 3)]
+)
 def test_cells_are_the_regions_of_the_grid_in_its_order(shape: tuple[int, int], cells: int) -> None:
     grid = Grid.of(shape, cells)
     rows, columns = grid.cells
