@@ -64,7 +64,7 @@ class Grid:
         return np.asarray(cv2.resize(plane, (CELL * columns, CELL * rows), interpolation=how), dtype=np.uint8)
 
     def enlarge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Values of the cells (rows, columns) at each pixel of theirs, float32 (H, W); the latest where cells overlap."""
+        """Values of the cells (rows, columns) at each pixel of theirs, float32 (H, W); the last where they overlap."""
         spread = np.empty(self.shape, dtype=np.float32)
         for region, value in zip(self.regions(), values.ravel(), strict=True):
             spread[region.slices] = value

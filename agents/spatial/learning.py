@@ -14,10 +14,10 @@ from torch.nn import functional
 from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.grid import CELL
 from active_matting.agents.spatial.network import Decision, Sight, SpatialPolicy
-from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of
+from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of, one_sided
 from active_matting.errors import InvalidArgumentError
 
-WEIGHTS = {"choice": 1.0, "kinds": 0.5, "error": 0.1, "gain": 0.5, "log_rmse": 0.1, "value": 0.05}
+WEIGHTS = {"choice": 1.0, "kinds": 0.5, "log_error": 0.1, "gain": 0.5, "log_rmse": 0.1, "value": 0.05}
 """What each part of the loss counts."""
 
 
@@ -27,7 +27,8 @@ class Imitation:
 
     root, seed: see `Task`. episodes: keywords of `Episodes`, whose first `count` are learnt from, and of whose held-out
     ones the first `validation` are measured; `measured` are keywords that differ for the latter. batch: episodes per
-    update. queries: that many successive ones of each are learnt from. cache: where episodes are kept. Raises
+    update. one_sided: the share of them that `targets.one_sided` replaces. queries: that many successive ones of each
+    are learnt from. cache: where episodes are kept. Raises
     `InvalidArgumentError`, and what `Episodes` raises.
     """
 
@@ -37,6 +38,7 @@ class Imitation:
     count: int = 1000
     batch: int = 4
     queries: int = 10
+    one_sided: float = 0.2
     validation: int = 32
     measured: Mapping[str, Any] = field(default_factory=dict)
     cache: str | None = None
@@ -66,7 +68,10 @@ class Imitation:
         rng = np.random.default_rng([self.seed, index])
         lessons = []
         for number in rng.integers(self.count, size=self.batch):
-            lesson = lesson_of(self.training[int(number)], self.training.cells)
+            episode = self.training[int(number)]
+            if rng.random() < self.one_sided:
+                episode = one_sided(episode, self.cells, rng)
+            lesson = lesson_of(episode, self.cells)
             first = int(rng.integers(len(lesson.mattes) - self.queries + 1)) if rng.random() < 0.5 else 0
             lessons.append(_part(lesson, first, self.queries, is_mirrored=rng.random() < 0.5))
         return stacked(lessons)
@@ -97,7 +102,7 @@ class Imitation:
 def losses_of(network: nn.Module, lesson: Lesson) -> dict[str, Tensor]:
     """The parts of the loss on lessons (T, N, …).
 
-    choice: cross-entropy of the heat map against the robot's chances. kinds: cross-entropy of what cells are. error:
+    choice: cross-entropy of the heat map against the robot's chances. kinds: cross-entropy of what cells are. log_error:
     squared difference of logarithms. gain: squared difference, where known. log_rmse, value: squared differences.
     """
     return parts_of(decide(cast(SpatialPolicy, network), lesson), lesson)
@@ -122,7 +127,7 @@ def parts_of(decision: Decision, lesson: Lesson) -> dict[str, Tensor]:
     parts = {
         "choice": of_choice[imitated].sum() / imitated.sum().clamp(min=1),
         "kinds": functional.cross_entropy(decision.kinds.flatten(0, 1).float(), kinds.flatten(0, 1)),
-        "error": _square(decision.error, torch.from_numpy(lesson.error).to(like)).mean(),
+        "log_error": _square(decision.error, torch.from_numpy(lesson.error).to(like)).mean(),
         "gain": _square(decision.gain[is_known], gain[is_known]).mean(),
     }
     for name, wanted in (("log_rmse", lesson.log_rmse), ("value", lesson.value)):

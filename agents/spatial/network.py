@@ -114,7 +114,7 @@ class SpatialPolicy(nn.Module):
         self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * 4, fine, 1))
         self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine, fine, 1), Residual(fine))
         self.to_cell = nn.Conv2d(fine, cell, 4, stride=2, padding=1)
-        self.of_cell = nn.Conv2d(5, cell, 1)
+        self.of_cell = nn.Conv2d(9, cell, 1)
         self.at_cell = Residual(cell)
         self.to_two = nn.Conv2d(cell, two, 3, stride=2, padding=1)
         self.at_two = Residual(two)
@@ -166,7 +166,7 @@ class SpatialPolicy(nn.Module):
         planes = torch.cat([matte, 1 - matte.abs(), 4 * (sight.matte - sight.before), foreground - background], 1)
         fine = self.meet(torch.cat([image_features, self.state(planes)], 1))
         told = functional.avg_pool2d(sight.told, CELL)
-        cells = torch.cat([sight.asked, told, _places(sight.asked)], 1)
+        cells = torch.cat([sight.asked, told, _counted(told), _places(sight.asked)], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))
         two = self.at_two(self.to_two(functional.relu(cell)))
         four = self.at_four(self.to_four(functional.relu(two)))
@@ -195,6 +195,13 @@ def close(logits: Tensor, asked: Tensor) -> Tensor:
     is_asked = asked > 0.5
     is_asked = is_asked & ~is_asked.flatten(1).all(1)[:, None, None]
     return logits.masked_fill(is_asked, _CLOSED)
+
+
+def _counted(told: Tensor) -> Tensor:
+    """(N, 4, h, w): the same everywhere, whether any of foreground and background was told, and how many cells."""
+    counts = told.sum((2, 3), keepdim=True)
+    figures = torch.cat([(counts > 0.01).to(counts), torch.log1p(counts) / 3], 1)
+    return figures.expand(-1, -1, *told.shape[-2:])
 
 
 def _places(asked: Tensor) -> Tensor:

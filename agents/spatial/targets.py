@@ -80,6 +80,39 @@ def lesson_of(episode: Episode, cells: int) -> Lesson:
     )
 
 
+def one_sided(episode: Episode, cells: int, rng: np.random.Generator) -> Episode:
+    """An episode of the same picture in which no more than one of the classes is ever told, the other cells being mixed.
+
+    Its mattes need no solver, see `solvers.base.write_decided`. Whoever asks badly gets there, and must find out. Where
+    the picture has too few such cells the episode is returned as it is.
+    """
+    truth = np.float32(1 / 255) * episode.alpha
+    grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
+    kinds = kinds_of(episode.alpha, grid)
+    told = int(rng.integers(2))
+    weights = np.array([1.0, 1.0, 0.2])[kinds] * (kinds != 1 - told)
+    if (weights > 0).sum() < len(episode.cells):
+        return episode
+    asked = rng.choice(len(kinds), len(episode.cells), replace=False, p=weights / weights.sum())
+    label_of = {0: Label.BACKGROUND, 1: Label.FOREGROUND, 2: Label.TRANSITION}
+    labels = [label_of[int(kinds[number])] for number in asked]
+    mattes = [np.full(episode.alpha.shape, 128, dtype=np.uint8)]
+    for number, label in zip(asked, labels, strict=True):
+        matte = mattes[-1].copy()
+        if label != Label.TRANSITION:
+            matte[grid.region(int(number)).slices] = 255 * told
+        mattes.append(matte)
+    errors = np.sqrt([np.mean((np.float32(1 / 255) * matte - truth) ** 2) for matte in mattes])
+    return episode._replace(
+        cells=asked.astype(np.int16),
+        labels=np.array(labels, dtype=np.int8),
+        mattes=np.stack(mattes),
+        rmse=errors.astype(np.float32),
+        tried=np.empty((0, 2), dtype=np.int16),
+        tried_rmse=np.empty(0, dtype=np.float32),
+    )
+
+
 def kinds_of(alpha: NDArray[np.uint8], grid: Grid) -> NDArray[np.int8]:
     """What each cell of a true alpha, uint8 (H, W), is: int8 (cells,), 0 background, 1 foreground, 2 mixed."""
     annotator = ExactAnnotator(np.float32(1 / 255) * alpha)

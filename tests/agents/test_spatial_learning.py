@@ -16,7 +16,7 @@ from active_matting.agents.spatial.learning import Imitation, losses_of, stacked
 from active_matting.agents.spatial.network import SpatialPolicy
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.reinforce import OwnEpisodes, discounted, others_mean, reinforce_loss
-from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of
+from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of, one_sided
 from active_matting.annotators import ExactAnnotator
 from active_matting.errors import InvalidArgumentError
 from active_matting.metrics import rmse
@@ -245,3 +245,28 @@ def test_the_gradient_of_reinforce_is_advantage_times_that_of_the_choice() -> No
     np.testing.assert_allclose(logits.grad[:, :, 0], -advantage[..., None] * (asked - 0.5) / 4, rtol=1e-5)
     better = reinforce_loss(Decision(*decision_parts), episodes, 0.0, 1, weight=0.0, entropy=1.0)
     assert better.item() == pytest.approx(-np.log(2) + 0.1 * np.mean(rewards**2), rel=1e-5)
+
+
+def test_an_episode_of_one_class_tells_no_other_and_wants_the_other(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grid = Grid.of((40, 40), 5)
+    seen = set()
+    for number in range(6):
+        episode = one_sided(make_episodes(tmp_path, tried=0)[number], 5, rng)
+        told = set(episode.labels.tolist()) - {int(Label.TRANSITION)}
+        if len(told) != 1:
+            continue  # too few cells of a kind: as it was
+        seen |= told
+        label_map = np.zeros((40, 40), dtype=np.int8)
+        session = QuerySession(np.zeros((40, 40, 3), np.float32), make_solver("random-walk"))
+        for query, (cell, label) in enumerate(zip(episode.cells, episode.labels, strict=True), start=1):
+            region = grid.region(int(cell))
+            session.answer(region, Label(label))
+            assert ExactAnnotator(np.float32(1 / 255) * episode.alpha).answer(region) == label
+            np.testing.assert_allclose(np.float32(1 / 255) * episode.mattes[query], session.alpha, atol=0.003)
+            label_map = session.label_map
+        lesson = lesson_of(episode, 5)
+        wanted = lesson.kinds[lesson.choice[-1] > 0]
+        if (label_map != 0).any():
+            assert set(wanted.tolist()) <= {0 if told == {1} else 1}
+    assert seen == {-1, 1}
