@@ -1,7 +1,8 @@
 """Episodes to learn from, made by mixed behaviour with users and solvers that are simulated, and kept on the disk.
 
 What is kept is what happened: the picture, the cells that were asked about, the mattes. What is to be learnt from it is
-computed when it is learnt, see `active_matting.agents.spatial.targets`.
+computed when it is learnt, see `active_matting.agents.spatial.targets`. Episodes stay what they are where a solver's
+code changes: they are examples of mattes, and making them takes hours.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.agents.kept import made_by
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
@@ -52,7 +52,7 @@ class Episode(NamedTuple):
 
 @dataclass(frozen=True)
 class Episodes:
-    """Episodes by number: each depends on the arguments and its number alone.
+    """Episodes by number: each depends on the arguments, its number, and the code that made it.
 
     root: the folder that `sources`, keywords of `Sources`, are relative to. solvers: how often each is taken. cells:
     along the side; budget: queries. behaviours: how often each way to ask is taken, for a whole episode: "seek" asks
@@ -122,10 +122,19 @@ class Episodes:
         return {
             "format": FORMAT,
             "files": make_key(**files),
-            "solvers": {name: (share, made_by(make_solver(name), name, {})) for name, share in self.solvers.items()},
             **{
                 name: getattr(self, name)
-                for name in ("sources", "behaviours", "cells", "budget", "tries", "tried", "seed", "held_out")
+                for name in (
+                    "sources",
+                    "solvers",
+                    "behaviours",
+                    "cells",
+                    "budget",
+                    "tries",
+                    "tried",
+                    "seed",
+                    "held_out",
+                )
             },
         }
 

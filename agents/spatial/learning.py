@@ -102,7 +102,7 @@ class Imitation:
 def losses_of(network: nn.Module, lesson: Lesson) -> dict[str, Tensor]:
     """The parts of the loss on lessons (T, N, …).
 
-    choice: cross-entropy of the heat map against the robot's chances. kinds: cross-entropy of what cells are. log_error:
+    choice: cross-entropy of the heat map against the robot's chances. kinds: that of what cells are. log_error:
     squared difference of logarithms. gain: squared difference, where known. log_rmse, value: squared differences.
     """
     return parts_of(decide(cast(SpatialPolicy, network), lesson), lesson)

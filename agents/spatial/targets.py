@@ -81,7 +81,7 @@ def lesson_of(episode: Episode, cells: int) -> Lesson:
 
 
 def one_sided(episode: Episode, cells: int, rng: np.random.Generator) -> Episode:
-    """An episode of the same picture in which no more than one of the classes is ever told, the other cells being mixed.
+    """An episode of the same picture in which only one of the classes is ever told, the other cells being mixed.
 
     Its mattes need no solver, see `solvers.base.write_decided`. Whoever asks badly gets there, and must find out. Where
     the picture has too few such cells the episode is returned as it is.
