@@ -17,7 +17,7 @@ from active_matting.agents.spatial.network import Decision, Sight, SpatialPolicy
 from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of, one_sided
 from active_matting.errors import InvalidArgumentError
 
-WEIGHTS = {"choice": 1.0, "kinds": 0.5, "log_error": 0.1, "gain": 0.5, "log_rmse": 0.1, "value": 0.05}
+WEIGHTS = {"choice": 1.0, "kinds": 1.0, "log_error": 0.1, "gain": 0.5, "log_rmse": 0.1, "value": 0.05}
 """What each part of the loss counts."""
 
 

@@ -13,6 +13,9 @@ from active_matting.errors import InvalidArgumentError
 CLASSES = 3
 """What a cell may be: all background, all foreground, or mixed."""
 
+_COLOURS, _NEAR = (0.05, 0.15), 0.12
+"""Standard deviations within which a cell is like one that was told: of colours in [0, 1]; of places, of the side."""
+
 _CLOSED = -1e9
 """The logit of a cell that was asked about."""
 
@@ -45,7 +48,8 @@ class Sight(NamedTuple):
 class Decision(NamedTuple):
     """What the network makes of it. The first is what the agent acts on, the others are what it learns from besides.
 
-    log_probability: (N, h, w), of asking about each cell, -1e9 where one was; where all were, none is closed.
+    log_probability: (N, h, w), of asking about each cell, -1e9 where one was; where all were, none is closed. Its
+    logits are a map's plus the logarithm of `usefulness`.
     gain: (N, h, w), the part of the RMSE, at most 1, that an answer is expected to remove. kinds: (N, 3, h, w), logits
     of `CLASSES`. error: (N, h, w), the logarithm of the blurred squared error. value: (N,), the drop in the RMSE's
     logarithm that is to be expected of the rest of the episode. log_rmse: (N,), the present RMSE's logarithm.
@@ -114,7 +118,7 @@ class SpatialPolicy(nn.Module):
         self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * 4, fine, 1))
         self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine, fine, 1), Residual(fine))
         self.to_cell = nn.Conv2d(fine, cell, 4, stride=2, padding=1)
-        self.of_cell = nn.Conv2d(9, cell, 1)
+        self.of_cell = nn.Conv2d(9 + 2 * (len(_COLOURS) + 1), cell, 1)
         self.at_cell = Residual(cell)
         self.to_two = nn.Conv2d(cell, two, 3, stride=2, padding=1)
         self.at_two = Residual(two)
@@ -133,9 +137,8 @@ class SpatialPolicy(nn.Module):
             _bias(figures).copy_(torch.tensor([1.0, -2.5]))
 
     def encode_image(self, image: Tensor) -> Tensor:
-        """Images (N, 3, 8h, 8w) in [0, 1] → their features (N, C, 2h, 2w), for `step` and `unroll`."""
-        features: Tensor = self.image(2 * image - 1)
-        return features
+        """Images (N, 3, 8h, 8w) in [0, 1] → features and colours (N, C + 3, 2h, 2w), for `step` and `unroll`."""
+        return torch.cat([self.image(2 * image - 1), functional.avg_pool2d(image, 4)], 1)
 
     def step(self, image_features: Tensor, sight: Sight, memory: Tensor | None) -> tuple[Decision, Tensor]:
         """One query; memory: (N, M, h, w) of the query before, or None. Returns the decision and the new memory."""
@@ -143,7 +146,7 @@ class SpatialPolicy(nn.Module):
         if memory is None:
             memory = features.new_zeros(len(features), self.config.memory, *features.shape[-2:])
         memory = self.recurrent(features, memory)
-        return self._decide(features, memory, whole, sight.asked), memory
+        return self._decide(features, memory, whole, sight), memory
 
     def unroll(self, image_features: Tensor, sights: Sight) -> Decision:
         """All T queries of N episodes, whose sights have (T, N) for N; so has the decision."""
@@ -156,7 +159,7 @@ class SpatialPolicy(nn.Module):
         for each in features.view(steps, *memory.shape[:1], *features.shape[1:]):
             memory = self.recurrent(each, memory)
             memories.append(memory)
-        decision = self._decide(features, torch.cat(memories), whole, flat.asked)
+        decision = self._decide(features, torch.cat(memories), whole, flat)
         return Decision(*(part.reshape(steps, count, *part.shape[1:]) for part in decision))
 
     def _see(self, image_features: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
@@ -164,9 +167,10 @@ class SpatialPolicy(nn.Module):
         matte = 2 * sight.matte - 1
         foreground, background = sight.told[:, :1], sight.told[:, 1:]
         planes = torch.cat([matte, 1 - matte.abs(), 4 * (sight.matte - sight.before), foreground - background], 1)
-        fine = self.meet(torch.cat([image_features, self.state(planes)], 1))
+        fine = self.meet(torch.cat([image_features[:, :-3], self.state(planes)], 1))
         told = functional.avg_pool2d(sight.told, CELL)
-        cells = torch.cat([sight.asked, told, _counted(told), _places(sight.asked)], 1)
+        alike = likeness(functional.avg_pool2d(image_features[:, -3:], 2), told)
+        cells = torch.cat([sight.asked, told, _counted(told), _places(sight.asked), alike], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))
         two = self.at_two(self.to_two(functional.relu(cell)))
         four = self.at_four(self.to_four(functional.relu(two)))
@@ -175,11 +179,11 @@ class SpatialPolicy(nn.Module):
         two = two + _enlarged(self.from_four(four), two)
         return cell + _enlarged(self.from_two(two), cell), functional.relu(whole)
 
-    def _decide(self, features: Tensor, memory: Tensor, whole: Tensor, asked: Tensor) -> Decision:
+    def _decide(self, features: Tensor, memory: Tensor, whole: Tensor, sight: Sight) -> Decision:
         last = self.last(torch.cat([features, memory], 1))
         maps = self.maps(last).float()
         value, log_rmse = self.figures(torch.cat([whole, last.mean((2, 3))], 1)).float().unbind(1)
-        logits = close(maps[:, 0], asked[:, 0])
+        logits = close(maps[:, 0] + usefulness(maps[:, 3:].detach(), sight.told).log(), sight.asked[:, 0])
         shape = logits.shape
         log_probability = functional.log_softmax(logits.flatten(1), 1).view(shape)
         return Decision(log_probability, maps[:, 1].clamp(max=1), maps[:, 3:], maps[:, 2], value, log_rmse)
@@ -188,6 +192,39 @@ class SpatialPolicy(nn.Module):
 def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
     assert layer.bias is not None
     return layer.bias
+
+
+def likeness(colours: Tensor, told: Tensor) -> Tensor:
+    """How like each cell is to the likest one told, (N, 6, h, w) in [0, 1]: of foreground, then of background.
+
+    colours: (N, 3, h, w); told: (N, 2, h, w). exp(−d² / 2σ²), of colours for two σ, and of places.
+    """
+    rows, columns = colours.shape[-2:]
+    longest = max(rows, columns)
+    y, x = (torch.arange(extent, device=told.device, dtype=torch.float32) / longest for extent in (rows, columns))
+    places = torch.stack([y[:, None].expand(rows, columns), x.expand(rows, columns)], -1).view(1, -1, 2)
+    points = colours.float().flatten(2).transpose(1, 2)
+    squares = [(torch.cdist(points, points) ** 2, sigma) for sigma in _COLOURS]
+    squares.append((torch.cdist(places, places) ** 2, _NEAR))
+    is_told = told.float().flatten(2) > 0.5  # (N, 2, cells)
+    planes = [
+        (torch.exp(-square / (2 * sigma**2))[:, None] * is_told[:, :, None]).amax(3).view(-1, 2, rows, columns)
+        for square, sigma in squares
+    ]
+    return torch.cat([plane[:, which, None] for which in (0, 1) for plane in planes], 1)
+
+
+def usefulness(kinds: Tensor, told: Tensor) -> Tensor:
+    """The chance that an answer tells something, (N, h, w), from logits (N, 3, h, w) and what was told (N, 2, 8h, 8w).
+
+    A mixed one does not. Nor does a class that was told already while the other was not: until both are, classical
+    solvers know nothing of the rest of the image (see `solvers.base.write_decided`).
+    """
+    background, foreground, _ = functional.softmax(kinds, 1).unbind(1)
+    is_told = told.amax((2, 3)) > 0.5
+    only = is_told & ~is_told.flip(1)  # (N, 2), of foreground, and background
+    useful = foreground * ~only[:, 0, None, None] + background * ~only[:, 1, None, None]
+    return useful.clamp(min=1e-3)
 
 
 def close(logits: Tensor, asked: Tensor) -> Tensor:

@@ -1,12 +1,20 @@
 """The spatial agent's network: shapes, masks, chances, memory; any grid."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from active_matting.agents.spatial.grid import CELL
-from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
+from active_matting.agents.spatial.network import (
+    Decision,
+    Sight,
+    SpatialConfig,
+    SpatialPolicy,
+    likeness,
+    usefulness,
+)
 from active_matting.errors import InvalidArgumentError
 
 TINY = SpatialConfig(channels=(8, 8, 8, 8), memory=3)
@@ -129,3 +137,36 @@ def test_gradients_reach_every_weight() -> None:
     silent = [name for name, weight in policy.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not silent
     assert all(weight.grad.isfinite().all() for weight in policy.parameters() if weight.grad is not None)
+
+
+def test_likeness_is_that_to_the_likest_cell_that_was_told() -> None:
+    rng = np.random.default_rng(0)
+    colours = rng.random((1, 3, 2, 3), dtype=np.float32)
+    told = np.zeros((1, 2, 2, 3), dtype=np.float32)
+    told[0, 0, 0, 1] = told[0, 0, 1, 2] = told[0, 1, 1, 0] = 1
+    alike = likeness(torch.from_numpy(colours), torch.from_numpy(told)).numpy()
+    points = colours[0].reshape(3, 6).T
+    places = np.array([(row / 3, column / 3) for row in range(2) for column in range(3)])
+    plane = 0
+    for which in (0, 1):
+        chosen = np.flatnonzero(told[0, which])
+        for values, sigma in ((points, 0.05), (points, 0.15), (places, 0.12)):
+            squares = ((values[:, None] - values[None, chosen]) ** 2).sum(2)
+            expected = np.exp(-squares / (2 * sigma**2)).max(1)
+            np.testing.assert_allclose(alike[0, plane].ravel(), expected, atol=2e-3)
+            plane += 1
+    assert plane == alike.shape[1]
+    assert not likeness(torch.from_numpy(colours), torch.zeros(1, 2, 2, 3)).any()
+
+
+@pytest.mark.parametrize(
+    ("foreground", "background", "expected"),
+    [(0, 0, 0.2 + 0.5), (1, 0, 0.2), (0, 1, 0.5), (1, 1, 0.2 + 0.5)],
+)
+def test_an_answer_is_useful_if_it_is_not_mixed_and_not_what_alone_was_told(
+    foreground: int, background: int, expected: float
+) -> None:
+    kinds = torch.tensor([0.2, 0.5, 0.3]).log()[None, :, None, None].expand(1, 3, 2, 2)  # background, foreground, mixed
+    told = torch.zeros(1, 2, 2 * CELL, 2 * CELL)
+    told[0, 0, :CELL, :CELL], told[0, 1, CELL:, CELL:] = foreground, background
+    torch.testing.assert_close(usefulness(kinds, told), torch.full((1, 2, 2), expected))
