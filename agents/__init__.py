@@ -46,7 +46,7 @@ def make_agent(
     if Path(name).exists():
         from active_matting.agents.folders import load_folder
 
-        return cast(Agent, load_folder(name, env, seed))
+        return load_folder(name, env, seed)
     raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
 
 

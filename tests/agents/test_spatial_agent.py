@@ -13,7 +13,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from test_spatial_network import make_policy
 
 from active_matting import QuerySession, make_solver
-from active_matting.agents import make_agent
+from active_matting.agents import load_agent, make_agent
 from active_matting.agents.spatial import SpatialAgent
 from active_matting.agents.spatial.agent import CONFIG, WEIGHTS
 from active_matting.envs.regions import RegionsEnv
@@ -233,3 +233,13 @@ def test_a_decision_is_quick() -> None:
     for _ in range(5):
         agent.predict(observation, state)
     assert (time.thread_time() - started) / 5 < 0.1
+
+
+def test_the_agent_that_is_shipped_asks_about_both_classes_of_a_picture_soon() -> None:
+    env = RegionsEnv(data_kwargs={"split": "test", "count": 1, "size": 160}, image_size=160, region_size=8, budget=10)
+    agent = make_agent("spatial", env)
+    assert isinstance(agent, SpatialAgent)
+    assert agent.cells == 20
+    cells_asked(agent, env, deterministic=True)
+    assert {Label.FOREGROUND, Label.BACKGROUND} <= {answer.label for answer in env.session.answers}
+    assert isinstance(load_agent("spatial", cells=10), SpatialAgent)
