@@ -87,6 +87,10 @@ class Cache:
             path.unlink() if arrays is None else os.utime(path)
         return arrays
 
+    def has(self, kind: str, key: str) -> bool:
+        """Whether there is a file under this key; whether it is to be believed `get` tells."""
+        return self._path(kind, key).exists()
+
     def put(self, kind: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep arrays of numbers or booleans of any shape.
 

@@ -16,6 +16,7 @@ AGENTS = Registry(
     group="active_matting.agents",
     table={
         "small": "active_matting.agents.trained:small_agent",
+        "spatial": "active_matting.agents.spatial.agent:spatial_agent",
         "random": "active_matting.agents.baselines.random_regions:RandomAgent",
         "greedy-ideal": "active_matting.agents.baselines.greedy:GreedyIdealAgent",
         "greedy-ideal-lazy": "active_matting.agents.baselines.greedy:lazy_greedy_ideal_agent",
@@ -49,10 +50,15 @@ def make_agent(
             kwargs["cache"] = cache
         return cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs))
     if Path(name).exists():
-        from active_matting.agents.trained import load_reinforce
+        from active_matting.agents.folders import load_folder
 
-        return cast(Agent, load_reinforce(name, seed))
+        return load_folder(name, env, seed)
     raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
+
+
+def load_agent(name: str, seed: int = 0, **kwargs: Any) -> Agent:
+    """A learned agent by its name or folder, for use without an environment; see `make_agent`."""
+    return make_agent(name, seed=seed, **kwargs)
 
 
 def _parse(parameters: str) -> dict[str, Any]:
@@ -67,4 +73,4 @@ def _parse(parameters: str) -> dict[str, Any]:
     return parsed
 
 
-__all__ = ["AGENTS", "Agent", "make_agent"]
+__all__ = ["AGENTS", "Agent", "load_agent", "make_agent"]

@@ -13,6 +13,7 @@ COMMANDS = (
     "train",
     "train-network",
     "train-region-cnn",
+    "train-spatial",
     "evaluate",
     "clicks",
     "render",

@@ -1,0 +1,71 @@
+"""The grid of cells on which the spatial agent sees and asks, and pictures as it sees them."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.errors import InvalidArgumentError
+from active_matting.regions import Region, region_grid
+
+CELL = 8
+"""The side of a cell, in pixels, as the network sees it."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Squares of `side` pixels that tile an image of `shape` (H, W), as `region_grid` places them.
+
+    >>> Grid.of((400, 300), cells=20).cells
+    (20, 15)
+    """
+
+    shape: tuple[int, int]
+    side: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], cells: float) -> "Grid":
+        """The grid with about so many cells along the longer side. Raises `InvalidArgumentError` below 1."""
+        if not cells >= 1:
+            raise InvalidArgumentError(f"cells must be at least 1, got {cells}")
+        return cls(shape, min(*shape, max(1, round(max(shape) / cells))))
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns."""
+        height, width = (-(-extent // self.side) for extent in self.shape)
+        return height, width
+
+    def regions(self) -> list[Region]:
+        """The cells, row by row."""
+        return region_grid(self.side, self.shape)
+
+    def region(self, number: int) -> Region:
+        """The cell of this number, counted row by row."""
+        row, column = divmod(number, self.cells[1])
+        top, left = min(row * self.side, self.shape[0] - self.side), min(column * self.side, self.shape[1] - self.side)
+        return Region(top + self.side // 2, left + self.side // 2, self.side)
+
+    def number_at(self, y: float, x: float) -> int:
+        """The cell whose centre is nearest to `(y, x)`, which tells the last ones apart where these are moved in."""
+        places = []
+        for count, extent, place in zip(self.cells, self.shape, (y, x), strict=True):
+            firsts = np.minimum(np.arange(count) * self.side, extent - self.side)
+            places.append(int(np.abs(firsts + self.side // 2 - place).argmin()))
+        return places[0] * self.cells[1] + places[1]
+
+    def shrink(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A plane (H, W), or (H, W, C), with `CELL` pixels to a cell's side, averaged over areas where it shrinks."""
+        rows, columns = self.cells
+        if plane.shape[:2] == (CELL * rows, CELL * columns):
+            return plane
+        how = cv2.INTER_AREA if self.side >= CELL else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(plane, (CELL * columns, CELL * rows), interpolation=how), dtype=np.uint8)
+
+    def enlarge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values of the cells (rows, columns) at each pixel of theirs, float32 (H, W); the last where they overlap."""
+        spread = np.empty(self.shape, dtype=np.float32)
+        for region, value in zip(self.regions(), values.ravel(), strict=True):
+            spread[region.slices] = value
+        return spread

@@ -1,0 +1,118 @@
+"""Whole episodes played by the network itself, on several pictures side by side whose mattes are solved in one call."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from active_matting.agents.spatial.episodes import Episode
+from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.network import Sight, SpatialPolicy
+from active_matting.annotators import ExactAnnotator
+from active_matting.data.images import to_bytes
+from active_matting.labels import RegionAnswer
+from active_matting.metrics import rmse
+from active_matting.session import QuerySession
+from active_matting.solvers import Solver
+from active_matting.solvers.together import solve_together
+from active_matting.training.lessons import Lesson
+from active_matting.types import Alpha, Label
+
+
+@torch.no_grad()
+def play_together(
+    policy: SpatialPolicy,
+    lessons: Sequence[Lesson],
+    solver: Solver,
+    cells: int,
+    budget: int,
+    generator: np.random.Generator | None = None,
+) -> list[Episode]:
+    """One episode on each lesson's picture, of `CELL * cells` pixels; its cells are drawn by the heat map's chances.
+
+    generator: of these draws; None takes the likeliest. Raises what the solver raises.
+    """
+    size = CELL * cells
+    grid = Grid.of((size, size), cells)
+    sessions = [QuerySession(each.image, solver, region_size=grid.side, budget=budget) for each in lessons]
+    like = next(policy.parameters())
+    images = np.stack([to_bytes(lesson.image).transpose(2, 0, 1) for lesson in lessons])
+    features = policy.encode_image(torch.from_numpy(images).to(like) / 255)
+    told = np.zeros((len(lessons), cells * cells), dtype=np.int8)
+    asked = np.zeros((len(lessons), cells * cells), dtype=bool)
+    mattes, memory = [_mattes(sessions)], None
+    chosen, labels = [], []
+    for _ in range(budget):
+        sight = _sight(mattes, told, asked, like)
+        decision, memory = policy.step(features, sight, memory)
+        numbers = _choose(decision.log_probability.flatten(1), generator)
+        answers = [
+            RegionAnswer(grid.region(number), ExactAnnotator(lesson.alpha).answer(grid.region(number)))
+            for number, lesson in zip(numbers, lessons, strict=True)
+        ]
+        _answer_together(sessions, answers)
+        for row, (number, said) in enumerate(zip(numbers, answers, strict=True)):
+            asked[row, number] = True
+            told[row, number] = said.label if said.label != Label.TRANSITION else 0
+        chosen.append(numbers)
+        labels.append([said.label for said in answers])
+        mattes.append(_mattes(sessions))
+    played = zip(lessons, np.transpose(chosen), np.transpose(labels), np.swapaxes(np.stack(mattes), 0, 1), strict=True)
+    return [_episode(lesson, numbers, said, alphas) for lesson, numbers, said, alphas in played]
+
+
+def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
+    return np.stack([session.alpha for session in sessions])
+
+
+def _sight(mattes: list[np.ndarray], told: np.ndarray, asked: np.ndarray, like: Tensor) -> Sight:
+    """What there is to see now; mattes (N, S, S) so far, told int8 and asked bool (N, cells)."""
+    count, side = len(told), mattes[0].shape[-1] // CELL
+    now, before = (
+        torch.from_numpy(to_bytes(planes)).to(like)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
+    )
+    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).to(like).view(count, 2, side, side)
+    spread = planes.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
+    return Sight(now, before, spread, torch.from_numpy(asked).to(like).view(count, 1, side, side))
+
+
+def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:
+    if generator is None:
+        return [int(number) for number in log_probability.argmax(1)]
+    chances = log_probability.exp().double().cpu().numpy()
+    return [int(generator.choice(len(row), p=row / row.sum())) for row in chances]
+
+
+def _answer_together(sessions: Sequence[QuerySession], answers: Sequence[RegionAnswer]) -> None:
+    """Say each session's answer, and solve for those that it tells something."""
+    telling = [(s, said) for s, said in zip(sessions, answers, strict=True) if said.label != Label.TRANSITION]
+    for session, said in zip(sessions, answers, strict=True):
+        if said.label == Label.TRANSITION:
+            session.answer(said.region, said.label, alpha=session.alpha)
+    if not telling:
+        return
+    label_maps = []
+    for session, said in telling:
+        label_map = session.label_map.copy()
+        label_map[said.region.slices] = said.label
+        label_maps.append(label_map[None])
+    solved = solve_together([s.prepared for s, _ in telling], label_maps, [s.matte for s, _ in telling])
+    for (session, said), alphas in zip(telling, solved, strict=True):
+        if isinstance(alphas, Exception):
+            raise alphas
+        session.answer(said.region, said.label, alpha=cast(Alpha, alphas[0]))
+
+
+def _episode(lesson: Lesson, numbers: np.ndarray, labels: np.ndarray, alphas: np.ndarray) -> Episode:
+    return Episode(
+        image=np.ascontiguousarray(to_bytes(lesson.image).transpose(2, 0, 1)),
+        alpha=to_bytes(lesson.alpha),
+        cells=numbers.astype(np.int16),
+        labels=labels.astype(np.int8),
+        mattes=to_bytes(alphas),
+        rmse=np.array([rmse(alpha, lesson.alpha) for alpha in alphas], dtype=np.float32),
+        tried=np.empty((0, 2), dtype=np.int16),
+        tried_rmse=np.empty(0, dtype=np.float32),
+    )

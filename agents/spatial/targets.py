@@ -1,0 +1,148 @@
+"""What is to be learnt from an episode, computed from the truth: what the network sees, and what it should say."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from active_matting.agents.spatial.episodes import Episode
+from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.merit import merits
+from active_matting.annotators import ExactAnnotator
+from active_matting.types import Label
+
+SHARPNESS = 3.0
+"""The robot's choice as chances: its merits to this power. It takes the best; others nearly as good are good too."""
+
+LITTLE = 1e-4
+"""Added to blurred squared errors before their logarithm is taken."""
+
+
+class Lesson(NamedTuple):
+    """T queries of one episode on a grid of h × w cells; NumPy arrays, or torch's of (T, N, …) of N episodes.
+
+    image: uint8 (3, 8h, 8w), or (N, …) of N. mattes, before: uint8 (T, 8h, 8w). told: int8 (T, h, w), the answers so
+    far, of foreground and background. asked: bool (T, h, w). kinds: int8 (h, w), 0 background, 1 foreground, 2 mixed.
+    choice: float32 (T, h, w), chances that sum to 1, or 0 throughout where there is nothing to be imitated. error:
+    float32 (T, h, w), logarithms. gain: float32 (T, h, w), the part of the RMSE that an answer removed, where known,
+    else NaN. log_rmse, value: float32 (T,); value is the drop of the first from before a query to the end.
+    """
+
+    image: NDArray[np.uint8]
+    mattes: NDArray[np.uint8]
+    before: NDArray[np.uint8]
+    told: NDArray[np.int8]
+    asked: NDArray[np.bool_]
+    kinds: NDArray[np.int8]
+    choice: NDArray[np.float32]
+    error: NDArray[np.float32]
+    gain: NDArray[np.float32]
+    log_rmse: NDArray[np.float32]
+    value: NDArray[np.float32]
+
+
+def lesson_of(episode: Episode, cells: int) -> Lesson:
+    """All queries of an episode with so many cells along the side."""
+    truth = np.float32(1 / 255) * episode.alpha
+    grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
+    kinds = kinds_of(episode.alpha, grid)
+    budget = len(episode.cells)
+    told = np.zeros((budget, cells * cells), dtype=np.int8)
+    asked = np.zeros((budget, cells * cells), dtype=bool)
+    choice, error = np.zeros((2, budget, cells * cells), dtype=np.float32)
+    for query in range(budget):
+        if query:
+            told[query], asked[query] = told[query - 1], asked[query - 1]
+            asked[query, episode.cells[query - 1]] = True
+            label = episode.labels[query - 1]
+            told[query, episode.cells[query - 1]] = label if label != Label.TRANSITION else 0
+        alpha = np.float32(1 / 255) * episode.mattes[query]
+        label_map = np.kron(told[query].reshape(cells, cells), np.ones((CELL, CELL), np.int8))
+        merit = merits(truth, alpha, label_map, grid)
+        choice[query] = chances(merit, (kinds != 2) & ~asked[query])
+        blurred = cv2.resize((alpha - truth) ** 2, (cells, cells), interpolation=cv2.INTER_AREA)
+        error[query] = np.log(blurred.ravel() + LITTLE)
+    log_rmse = np.log(np.maximum(episode.rmse, 1e-3)).astype(np.float32)
+    shape = (budget, cells, cells)
+    return Lesson(
+        image=episode.image,
+        mattes=episode.mattes[:-1],
+        before=episode.mattes[[0, *range(budget - 1)]],
+        told=told.reshape(shape),
+        asked=asked.reshape(shape),
+        kinds=kinds.reshape(cells, cells),
+        choice=choice.reshape(shape),
+        error=error.reshape(shape),
+        gain=known_gains(episode, cells * cells).reshape(shape),
+        log_rmse=log_rmse[:-1],
+        value=log_rmse[:-1] - log_rmse[-1],
+    )
+
+
+def one_sided(episode: Episode, cells: int, rng: np.random.Generator) -> Episode:
+    """An episode of the same picture in which only one of the classes is ever told, the other cells being mixed.
+
+    Its mattes need no solver, see `solvers.base.write_decided`. Whoever asks badly gets there, and must find out. Where
+    the picture has too few such cells the episode is returned as it is.
+    """
+    truth = np.float32(1 / 255) * episode.alpha
+    grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
+    kinds = kinds_of(episode.alpha, grid)
+    told = int(rng.integers(2))
+    weights = np.array([1.0, 1.0, 0.2])[kinds] * (kinds != 1 - told)
+    if (weights > 0).sum() < len(episode.cells):
+        return episode
+    asked = rng.choice(len(kinds), len(episode.cells), replace=False, p=weights / weights.sum())
+    label_of = {0: Label.BACKGROUND, 1: Label.FOREGROUND, 2: Label.TRANSITION}
+    labels = [label_of[int(kinds[number])] for number in asked]
+    mattes = [np.full(episode.alpha.shape, 128, dtype=np.uint8)]
+    for number, label in zip(asked, labels, strict=True):
+        matte = mattes[-1].copy()
+        if label != Label.TRANSITION:
+            matte[grid.region(int(number)).slices] = 255 * told
+        mattes.append(matte)
+    errors = np.sqrt([np.mean((np.float32(1 / 255) * matte - truth) ** 2) for matte in mattes])
+    return episode._replace(
+        cells=asked.astype(np.int16),
+        labels=np.array(labels, dtype=np.int8),
+        mattes=np.stack(mattes),
+        rmse=errors.astype(np.float32),
+        tried=np.empty((0, 2), dtype=np.int16),
+        tried_rmse=np.empty(0, dtype=np.float32),
+    )
+
+
+def kinds_of(alpha: NDArray[np.uint8], grid: Grid) -> NDArray[np.int8]:
+    """What each cell of a true alpha, uint8 (H, W), is: int8 (cells,), 0 background, 1 foreground, 2 mixed."""
+    annotator = ExactAnnotator(np.float32(1 / 255) * alpha)
+    kind_of = {Label.BACKGROUND: 0, Label.FOREGROUND: 1, Label.TRANSITION: 2}
+    return np.array([kind_of[annotator.answer(region)] for region in grid.regions()], dtype=np.int8)
+
+
+def chances(merit: NDArray[np.float64], is_askable: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The robot's choice as chances, float32 (cells,), from its merits (cells,); 0 throughout where nothing is wrong.
+
+    >>> chances(np.array([0.0, 1.0, 1.0, 5.0]), np.array([True, True, True, False]))
+    array([0. , 0.5, 0.5, 0. ], dtype=float32)
+    """
+    weights = np.where(is_askable, np.maximum(merit, 0), 0)
+    highest = weights.max()
+    if not highest > 0:
+        return np.zeros(len(weights), dtype=np.float32)
+    weights = (weights / highest) ** SHARPNESS
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
+
+
+def known_gains(episode: Episode, cells: int) -> NDArray[np.float32]:
+    """The part of the RMSE that an answer removed, float32 (T, cells): of the cells asked about, and of those tried.
+
+    At least -1; NaN where it is not known.
+    """
+    gains = np.full((len(episode.cells), cells), np.nan, dtype=np.float32)
+    queries = np.arange(len(episode.cells))
+    now = np.maximum(episode.rmse, 1e-3)
+    gains[queries, episode.cells] = 1 - episode.rmse[1:] / now[:-1]
+    query, cell = episode.tried.T
+    gains[query, cell] = 1 - episode.tried_rmse / now[query]
+    return np.maximum(gains, -1)

@@ -1,0 +1,272 @@
+"""What the spatial agent learns from: episodes, targets, losses; and that it learns."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from test_spatial_network import TINY, make_policy
+
+from active_matting.agents.spatial.episodes import Episode, Episodes
+from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.learning import Imitation, losses_of, stacked
+from active_matting.agents.spatial.network import SpatialPolicy
+from active_matting.agents.spatial.playing import play_together
+from active_matting.agents.spatial.reinforce import OwnEpisodes, discounted, others_mean, reinforce_loss
+from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of, one_sided
+from active_matting.annotators import ExactAnnotator
+from active_matting.errors import InvalidArgumentError
+from active_matting.metrics import rmse
+from active_matting.regions import Region
+from active_matting.session import QuerySession
+from active_matting.solvers import make_solver
+from active_matting.types import Label
+
+SOURCES = {"weights": {"rendered": 1.0}}
+
+
+def make_episodes(folder: Path, **options: Any) -> Episodes:
+    arguments: dict[str, Any] = {"solvers": {"random-walk": 1.0}, "cells": 5, "budget": 6, "tried": 2, "tries": 4}
+    return Episodes(Path(), SOURCES, cache=folder, **{**arguments, **options})
+
+
+def test_an_episode_is_what_a_session_makes_of_its_answers(tmp_path: Path) -> None:
+    episode = make_episodes(tmp_path)[0]
+    grid = Grid.of((40, 40), 5)
+    truth = np.float32(1 / 255) * episode.alpha
+    session = QuerySession(np.float32(1 / 255) * episode.image.transpose(1, 2, 0), make_solver("random-walk"))
+    assert len(set(episode.cells.tolist())) == 6
+    for query, (cell, label) in enumerate(zip(episode.cells, episode.labels, strict=True), start=1):
+        region = grid.region(int(cell))
+        assert label == ExactAnnotator(truth).answer(region)
+        session.answer(region, Label(label))
+        # The picture was rounded to bytes when it was kept.
+        assert np.abs(session.alpha - np.float32(1 / 255) * episode.mattes[query]).mean() < 0.02
+        assert episode.rmse[query] == pytest.approx(rmse(session.alpha, truth), abs=0.02)
+
+
+def test_an_episode_depends_on_its_number_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    episodes = make_episodes(tmp_path)
+    assert not episodes.is_kept(0)
+    first = episodes[0]
+    assert episodes.is_kept(0)
+    again = make_episodes(tmp_path / "other")[0]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(make_episodes(tmp_path)[1].image, first.image)
+    assert not np.array_equal(replace(episodes, held_out=True)[0].image, first.image)
+    monkeypatch.setattr(Episodes, "make", None)
+    for one, other in zip(first, make_episodes(tmp_path)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "options", [{"behaviours": {"wild": 1}}, {"behaviours": {"seek": 0}}, {"solvers": {}}, {"budget": 26}]
+)
+def test_episodes_that_cannot_be_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError, match=next(iter(options))):
+        make_episodes(tmp_path, **options)
+
+
+def made_up_episode() -> Episode:
+    """Three queries on 2 × 2 cells: foreground above left, background below, mixed above right."""
+    alpha = np.zeros((16, 16), dtype=np.uint8)
+    alpha[:8, :12] = 255
+    mattes = np.stack([np.full((16, 16), grey, np.uint8) for grey in (128, 100, 100, 40)])
+    return Episode(
+        image=np.zeros((3, 16, 16), np.uint8),
+        alpha=alpha,
+        cells=np.array([0, 1, 3], np.int16),
+        labels=np.array([Label.FOREGROUND, Label.TRANSITION, Label.BACKGROUND], np.int8),
+        mattes=mattes,
+        rmse=np.array([0.5, 0.4, 0.4, 0.1], np.float32),
+        tried=np.array([[2, 2]], np.int16),
+        tried_rmse=np.array([0.6], np.float32),
+    )
+
+
+def test_what_was_told_asked_and_gained_is_written_where_it_was() -> None:
+    lesson = lesson_of(made_up_episode(), 2)
+    np.testing.assert_array_equal(lesson.told.reshape(3, 4), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]])
+    np.testing.assert_array_equal(lesson.asked.reshape(3, 4), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(lesson.kinds, [[1, 2], [0, 0]])
+    np.testing.assert_array_equal(lesson.before[:, 0, 0], [128, 128, 100])
+    unknown = np.nan
+    np.testing.assert_allclose(
+        lesson.gain.reshape(3, 4),
+        [[0.2, unknown, unknown, unknown], [unknown, 0, unknown, unknown], [unknown, unknown, -0.5, 0.75]],
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(lesson.value, np.log([0.5, 0.4, 0.4]) - np.log(0.1), rtol=1e-5)
+    np.testing.assert_allclose(lesson.choice[0], [[1, 0], [0, 0]])  # first the foreground
+    np.testing.assert_allclose(lesson.choice[1:].reshape(2, 4), [[0, 0, 0.5, 0.5]] * 2)  # then the background
+    assert lesson.error[0, 1, 0] == pytest.approx(np.log((128 / 255) ** 2 + 1e-4), rel=1e-4)
+
+
+def test_a_gain_is_not_below_minus_one() -> None:
+    episode = made_up_episode()._replace(tried_rmse=np.array([40], np.float32))
+    assert np.nanmin(known_gains(episode, 4)) == -1
+
+
+def dot_lessons(rng: np.random.Generator, count: int, rows: int = 4) -> Lesson:
+    """Pictures whose best cell is the one with a bright spot, where the matte does not show it yet."""
+    lessons = []
+    for _ in range(count):
+        cells = rng.choice(rows * rows, 2, replace=False)
+        image = np.full((3, CELL * rows, CELL * rows), 60, np.uint8)
+        matte = np.zeros(image.shape[1:], np.uint8)
+        for number in cells:
+            row, column = divmod(int(number), rows)
+            image[:, CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 250
+        row, column = divmod(int(cells[0]), rows)
+        matte[CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 255
+        choice = np.zeros(rows * rows, np.float32)
+        choice[cells[1]] = 1
+        flat: NDArray[np.float32] = np.zeros((1, rows, rows), np.float32)
+        lessons.append(
+            Lesson(
+                image=image,
+                mattes=matte[None],
+                before=matte[None],
+                told=flat.astype(np.int8),
+                asked=flat > 0,
+                kinds=flat[0].astype(np.int8),
+                choice=choice.reshape(1, rows, rows),
+                error=flat,
+                gain=np.full_like(flat, 0.3),
+                log_rmse=np.zeros(1, np.float32),
+                value=np.zeros(1, np.float32),
+            )
+        )
+    return stacked(lessons)
+
+
+def test_it_learns_to_ask_where_the_matte_lacks_what_the_picture_shows() -> None:
+    torch.manual_seed(0)
+    policy = SpatialPolicy(TINY)
+    optimiser = torch.optim.Adam(policy.parameters(), lr=0.01)
+    rng = np.random.default_rng(0)
+    for _ in range(120):
+        losses = losses_of(policy, dot_lessons(rng, 8))
+        optimiser.zero_grad()
+        (losses["choice"] + losses["gain"]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    tested = losses_of(policy.eval(), dot_lessons(np.random.default_rng(1), 64))
+    assert tested["choice"].item() < 0.2  # a guess among two is 0.69, among all 2.77
+    assert tested["gain"].item() < 0.01
+
+
+def test_losses_are_what_their_formulas_say() -> None:
+    policy = make_policy()
+    lesson = stacked([lesson_of(made_up_episode(), 2)] * 2)
+    losses = losses_of(policy, lesson)
+    with torch.no_grad():
+        from active_matting.agents.spatial.learning import decide
+
+        decision = decide(policy, lesson)
+    entropy = [
+        -float(sum(c * p for c, p in zip(chances.ravel(), told.ravel().numpy(), strict=True) if c > 0))
+        for chances, told in zip(lesson.choice[:, 0], decision.log_probability[:, 0], strict=True)
+    ]
+    assert losses["choice"].item() == pytest.approx(np.mean(entropy), rel=1e-5)
+    told = decision.gain[:, 0].numpy()
+    known = ~np.isnan(lesson.gain[:, 0])
+    assert losses["gain"].item() == pytest.approx(np.mean((told - lesson.gain[:, 0])[known] ** 2), rel=1e-5)
+    assert losses["value"].item() == pytest.approx(
+        np.mean((decision.value[:, 0].numpy() - lesson.value[:, 0]) ** 2), rel=1e-5
+    )
+
+
+def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:
+    episodes = {"sources": SOURCES, "solvers": {"random-walk": 1.0}, "cells": 5, "budget": 4}
+    task = Imitation(Path(), 3, episodes, count=3, batch=2, queries=2, validation=4, cache=str(tmp_path))
+    first, again = task.load(0), task.load(0)
+    assert first.mattes.shape == (2, 2, 40, 40)
+    assert first.image.shape == (2, 3, 40, 40)
+    assert first.value.shape == (2, 2)
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not all(np.array_equal(first.image, task.load(number).image) for number in range(1, 6))
+    figures = task.validate(make_policy())
+    assert figures["error"] == figures["choice"] > 0
+
+
+def test_the_episodes_the_network_plays_are_those_the_agent_plays() -> None:
+    from active_matting.agents.spatial import SpatialAgent
+
+    task = OwnEpisodes(Path(), 0, SOURCES, solver="random-walk", cells=5, budget=5, batch=2, repeats=1, validation=2)
+    lessons = task.load(0)
+    policy = make_policy()
+    played = play_together(policy, lessons, make_solver("random-walk"), 5, 5)
+    for lesson, episode in zip(lessons, played, strict=True):
+        session = QuerySession(
+            lesson.image, make_solver("random-walk"), SpatialAgent(policy, 5), region_size=8, budget=5
+        )
+        asked: list[Region] = []
+        for query in range(5):
+            asked.append(session.suggest())
+            session.answer(asked[-1], ExactAnnotator(lesson.alpha).answer(asked[-1]))
+            assert episode.rmse[query + 1] == pytest.approx(rmse(session.alpha, lesson.alpha), abs=1e-6)
+        assert asked == [Grid.of((40, 40), 5).region(int(cell)) for cell in episode.cells]
+    assert task.validate(policy)["error"] > 0
+
+
+def test_returns_and_the_mean_of_the_others() -> None:
+    rewards = np.array([[1, 0], [2, 8], [4, 0]], dtype=np.float32)
+    np.testing.assert_allclose(discounted(rewards, 0.5), [[3, 4], [4, 8], [4, 0]])
+    values = torch.tensor([[1.0, 3.0, 10.0, 20.0]])
+    torch.testing.assert_close(others_mean(values, 2), torch.tensor([[3.0, 1.0, 20.0, 10.0]]))
+    torch.testing.assert_close(others_mean(values, 1), torch.zeros(1, 4))
+
+
+def test_the_gradient_of_reinforce_is_advantage_times_that_of_the_choice() -> None:
+    """Two episodes of two queries on 1 × 2 cells, without entropy: d loss / d logit by hand."""
+    logits = torch.zeros(2, 2, 1, 2, requires_grad=True)
+    chances = torch.log_softmax(logits.flatten(2), 2).view(2, 2, 1, 2)
+    other = torch.zeros(2, 2, 1, 2)
+    decision_parts = (chances, other, other, other, torch.zeros(2, 2), torch.zeros(2, 2))
+    from active_matting.agents.spatial.network import Decision
+
+    episode = made_up_episode()
+    errors = ([1.0, 0.5, 0.25], [1.0, 1.0, 0.125])
+    episodes = [
+        episode._replace(cells=np.array(cells, np.int16), rmse=np.array(curve, np.float32))
+        for cells, curve in zip(([0, 1], [1, 0]), errors, strict=True)
+    ]
+    loss = reinforce_loss(Decision(*decision_parts), episodes, discount=0.0, repeats=1, weight=1.0, entropy=0.0)
+    loss.backward()  # type: ignore[no-untyped-call]
+    rewards = np.log([[2, 1], [2, 8]])
+    advantage = rewards / rewards.std(ddof=1)
+    asked = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
+    assert logits.grad is not None
+    np.testing.assert_allclose(logits.grad[:, :, 0], -advantage[..., None] * (asked - 0.5) / 4, rtol=1e-5)
+    better = reinforce_loss(Decision(*decision_parts), episodes, 0.0, 1, weight=0.0, entropy=1.0)
+    assert better.item() == pytest.approx(-np.log(2) + 0.1 * np.mean(rewards**2), rel=1e-5)
+
+
+def test_an_episode_of_one_class_tells_no_other_and_wants_the_other(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grid = Grid.of((40, 40), 5)
+    seen = set()
+    for number in range(6):
+        episode = one_sided(make_episodes(tmp_path, tried=0)[number], 5, rng)
+        told = set(episode.labels.tolist()) - {int(Label.TRANSITION)}
+        if len(told) != 1:
+            continue  # too few cells of a kind: as it was
+        seen |= told
+        label_map = np.zeros((40, 40), dtype=np.int8)
+        session = QuerySession(np.zeros((40, 40, 3), np.float32), make_solver("random-walk"))
+        for query, (cell, label) in enumerate(zip(episode.cells, episode.labels, strict=True), start=1):
+            region = grid.region(int(cell))
+            session.answer(region, Label(label))
+            assert ExactAnnotator(np.float32(1 / 255) * episode.alpha).answer(region) == label
+            np.testing.assert_allclose(np.float32(1 / 255) * episode.mattes[query], session.alpha, atol=0.003)
+            label_map = session.label_map
+        lesson = lesson_of(episode, 5)
+        wanted = lesson.kinds[lesson.choice[-1] > 0]
+        if (label_map != 0).any():
+            assert set(wanted.tolist()) <= {0 if told == {1} else 1}
+    assert seen == {-1, 1}
