@@ -74,7 +74,10 @@ def test_bad_input_is_answered_by_one_line_and_nothing_is_written(
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of a terminal are sent to process groups")
 def test_control_c_at_a_terminal_leaves_nothing_and_says_so_in_a_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "active_matting.agents.cli", "render", "--count", "500", "--workers", "2"]
+    # Where the tests themselves run in the background, their children would ignore the key.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeding}\nimport sys\nfrom active_matting.agents.cli import main\nsys.exit(main())"
+    command = [sys.executable, "-c", program, "render", "--count", "500", "--workers", "2"]
     with subprocess.Popen(
         [*command, "--output", str(tmp_path / "set")], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
