@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, agent, who answers, solver, outputs."""
     parser.add_argument("image", type=Path, help="an opaque picture")
     parser.add_argument(
-        "--agent", default="small", metavar="NAME", help="'small', which comes with the package, 'random', or a folder"
+        "--agent",
+        default="spatial",
+        metavar="NAME",
+        help="'spatial' and 'small' come with the package; or 'random', or a folder (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of a random agent")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="the true alpha, for the simulated user")
