@@ -11,6 +11,8 @@ example: active-matting train-network mine.toml --data-root data --output result
 import argparse
 from pathlib import Path
 
+from active_matting.agents.cli.outcomes import tell_outcome
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Recipe, data, output, when to stop."""
@@ -45,11 +47,4 @@ def run(given: argparse.Namespace) -> None:
         minutes=given.minutes,
         resume=given.resume,
     )
-    print(f"{outcome.ending}: {outcome.batches} batches in {outcome.seconds / 60:.1f} minutes")
-    if outcome.error is not None:
-        print(f"lowest error: {outcome.error:.5f}, after {outcome.best} batches")
-    print(f"weights: {given.output}")
-    if outcome.ending in ("interrupted", "out of time"):
-        print("to go on, give the same command again with --resume")
-    if outcome.ending == "interrupted":
-        raise KeyboardInterrupt
+    tell_outcome(outcome, "weights", given.output)

@@ -11,6 +11,8 @@ example: active-matting train-spatial spatial-demo --output results/spatial
 import argparse
 from pathlib import Path
 
+from active_matting.agents.cli.outcomes import tell_outcome
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Recipe, data, output, when to stop."""
@@ -42,11 +44,4 @@ def run(given: argparse.Namespace) -> None:
         resume=given.resume,
         workers=given.workers,
     )
-    print(f"{outcome.ending}: {outcome.batches} batches in {outcome.seconds / 60:.1f} minutes")
-    if outcome.error is not None:
-        print(f"lowest error: {outcome.error:.5f}, after {outcome.best} batches")
-    print(f"agent: {given.output}")
-    if outcome.ending in ("interrupted", "out of time"):
-        print("to go on, give the same command again with --resume")
-    if outcome.ending == "interrupted":
-        raise KeyboardInterrupt
+    tell_outcome(outcome, "agent", given.output)

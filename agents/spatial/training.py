@@ -2,7 +2,6 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from importlib.resources import as_file, files
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,17 @@ from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.learning import Imitation
 from active_matting.agents.spatial.network import SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.reinforce import OwnEpisodes
-from active_matting.errors import InvalidArgumentError, UnknownNameError
+from active_matting.errors import InvalidArgumentError
 from active_matting.threads import one_thread
 from active_matting.training.checkpoint import load_tensors
-from active_matting.training.recipe import Recipe, load_recipe
+from active_matting.training.recipe import Recipe
+from active_matting.training.tables import document_names, read_document
 from active_matting.training.train_network import versions
 from active_matting.training.trainer import WEIGHTS, Outcome, fit, seed_of
 
 TASKS: dict[str, type[Imitation] | type[OwnEpisodes]] = {"imitation": Imitation, "own-episodes": OwnEpisodes}
+
+RECIPES = "active_matting.agents.spatial.recipes"
 
 RUN = "training"
 """The folder, in the agent's, of the trainer's weights, checkpoint and log."""
@@ -30,18 +32,12 @@ RUN = "training"
 
 def recipe_names() -> list[str]:
     """The recipes that come with the package."""
-    folder = files("active_matting.agents.spatial.recipes")
-    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+    return document_names(RECIPES)
 
 
 def find_recipe(name: str | Path) -> Recipe:
     """The recipe of this name, or of this TOML file. Raises `UnknownNameError`, `FileError`, `InvalidArgumentError`."""
-    if str(name).endswith(".toml"):
-        return load_recipe(name)
-    if name not in recipe_names():
-        raise UnknownNameError(f"unknown recipe {str(name)!r}; choose from {recipe_names()}, or give a .toml file")
-    with as_file(files("active_matting.agents.spatial.recipes") / f"{name}.toml") as path:
-        return load_recipe(path)
+    return read_document(RECIPES, name, Recipe.from_table)
 
 
 def train_spatial(
