@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import read_json, write_json
 from active_matting.models import NETWORKS
-from active_matting.models.decoder import start_alpha_at
-from active_matting.models.fba import FBA
-from active_matting.training.checkpoint import load_tensors
 from active_matting.training.recipe import Recipe
+from active_matting.training.start import begin_with
 from active_matting.training.task import Task
 from active_matting.training.tasks import TASKS
 from active_matting.training.trainer import CHECKPOINT, Outcome, fit, seed_of
@@ -39,8 +37,8 @@ def train_network(
 ) -> Outcome:
     """Make the recipe's network and tasks and `fit` them, see there; `config.json` in `folder` says all that was used.
 
-    Data folders of the tasks are relative to `data_root`. `start` are weights to begin with, safetensors that fit the
-    network but for inputs that it sees in addition. Raises `UnknownNameError` and `InvalidArgumentError` for names and
+    Data folders of the tasks are relative to `data_root`. `start` is a file of weights to begin with, see
+    `active_matting.training.start.begin_with`. Raises `UnknownNameError` and `InvalidArgumentError` for names and
     options that there are not, and `FileError`.
     """
     if seed < 0:
@@ -74,35 +72,8 @@ def make_network(recipe: Recipe, seed: int, start: Path | str | None = None) -> 
     if not isinstance(network, nn.Module):
         raise InvalidArgumentError(f"network {recipe.network.name!r} is a {type(network).__name__}, not a torch module")
     if start is not None:
-        tensors, _ = load_tensors(Path(start))
-        try:
-            fitted = with_new_inputs(tensors, network.state_dict())
-            network.load_state_dict(fitted)
-        except RuntimeError as error:
-            raise FileError(f"{start} does not fit {recipe.network}: {' '.join(str(error).split())}") from error
-        if isinstance(network, FBA) and network.guess is not None and _differ(tensors, fitted):
-            start_alpha_at(network.decoder, 0.0)  # what was an alpha of its own would be added to the guess
+        begin_with(network, start, recipe.network.name)
     return network
-
-
-def with_new_inputs(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, those of convolutions padded by 0 for inputs that come last and were not there.
-
-    So a network begins as one that did not see them.
-    """
-    fitted = {}
-    for name, tensor in tensors.items():
-        like = wanted.get(name)
-        if like is not None and tensor.ndim == like.ndim == 4 and tensor.shape[1] < like.shape[1]:
-            padded = tensor.new_zeros((tensor.shape[0], like.shape[1], *tensor.shape[2:]))
-            padded[:, : tensor.shape[1]] = tensor
-            tensor = padded
-        fitted[name] = tensor
-    return fitted
-
-
-def _differ(tensors: Mapping[str, Tensor], fitted: Mapping[str, Tensor]) -> bool:
-    return any(tensor.shape != tensors[name].shape for name, tensor in fitted.items())
 
 
 def make_tasks(recipe: Recipe, data_root: Path | str, seed: int) -> dict[str, Task]:

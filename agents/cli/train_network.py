@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help="a recipe's name, or a .toml file")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for weights and checkpoint")
     parser.add_argument("--data-root", default=".", metavar="FOLDER", help="what the recipe's folders are relative to")
-    parser.add_argument("--start", metavar="FILE", help="weights to begin with, a .safetensors file")
+    parser.add_argument("--start", metavar="FILE", help="weights to begin with: .safetensors, or as published (.pth)")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="what to compute on")
     parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long, wherever the run is then")

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from active_matting.data.rendered import Rendered
-from active_matting.errors import InvalidArgumentError
+from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.models import make_network
+from active_matting.models.checkpoints import load_published, published_names
 from active_matting.models.fba import FBA
 from active_matting.models.weights import write_network
 from active_matting.solvers import make_solver
 from active_matting.training.lessons import Lesson
 from active_matting.training.recipe import Recipe
+from active_matting.training.start import with_inputs_of
 from active_matting.training.tasks.batches import Batch
 from active_matting.training.train_network import make_network as make_network_of
-from active_matting.training.train_network import with_new_inputs
 from active_matting.types import Image, LabelMap
 
 SMALL = {"width": 8, "depths": [1, 1, 1, 1], "head": [8, 8]}
@@ -129,10 +130,43 @@ def test_weights_of_a_network_without_guesses_are_a_beginning(tmp_path: Path) ->
 
 def test_new_inputs_begin_at_zero_and_others_are_kept() -> None:
     old, like = torch.rand(4, 3, 3, 3), torch.rand(4, 5, 3, 3)
-    fitted = with_new_inputs({"weight": old, "bias": torch.ones(4)}, {"weight": like, "bias": torch.ones(4)})
+    fitted = with_inputs_of({"weight": old, "bias": torch.ones(4)}, {"weight": like, "bias": torch.ones(4)})
     assert torch.equal(fitted["weight"][:, :3], old)
     assert (fitted["weight"][:, 3:] == 0).all()
     assert torch.equal(fitted["bias"], torch.ones(4))
+
+
+@pytest.mark.parametrize("guess", [None, GUESS])
+def test_imatting_begins_with_a_published_checkpoint_of_fba(tmp_path: Path, guess: str | None) -> None:
+    torch.manual_seed(0)
+    matting = make_network("fba", **SMALL).state_dict()
+    torch.save(published_names(matting, "fba"), tmp_path / "FBA.pth")
+    table = {
+        "network": {"name": "imatting", **SMALL} | ({} if guess is None else {"guess": guess}),
+        "tasks": {"one": {"kind": "trimaps"}},
+        "schedule": {"turns": [["one", 1]], "epochs": 1},
+    }
+    begun = make_network_of(Recipe.from_table(table), 0, tmp_path / "FBA.pth").state_dict()
+    loaded = load_published(tmp_path / "FBA.pth", "fba").state_dict()  # standardised as the authors' first code did
+    first = begun.pop("encoder.conv1.weight")
+    assert torch.equal(first[:, :9], loaded["encoder.conv1.weight"][:, :9])  # image and hints, without the masks
+    assert first.shape[1] == (9 if guess is None else 10)
+    assert (first[:, 9:] == 0).all()
+    last = "decoder.conv_up4.4."
+    for name, tensor in begun.items():
+        if guess is None or not name.startswith(last):
+            assert torch.equal(tensor[:, : loaded[name].shape[1]] if tensor.ndim == 4 else tensor, loaded[name]), name
+
+
+def test_weights_of_another_network_are_no_beginning(tmp_path: Path) -> None:
+    torch.save(published_names(make_network("fba", **SMALL).state_dict(), "fba"), tmp_path / "FBA.pth")
+    table = {
+        "network": {"name": "imatting", **SMALL | {"width": 16}},
+        "tasks": {"one": {"kind": "trimaps"}},
+        "schedule": {"turns": [["one", 1]], "epochs": 1},
+    }
+    with pytest.raises(FileError, match=r"FBA\.pth does not fit the network 'imatting'"):
+        make_network_of(Recipe.from_table(table), 0, tmp_path / "FBA.pth")
 
 
 def test_what_is_changed_at_a_smaller_size_is_enlarged_and_the_guess_stays_sharp(tmp_path: Path) -> None:
