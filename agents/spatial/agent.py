@@ -15,6 +15,7 @@ from torch import Tensor
 
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
+from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import read_json, write_json, written_whole
 from active_matting.observations import GREY_OF_LABEL, Observation
@@ -128,7 +129,8 @@ class SpatialAgent:
             before, memory = _where(is_first, matte, state.matte), _where(is_first, 0 * state.memory, state.memory)
             asked = asked | (_asked_now(grid, batch["location"], state) & ~is_first[:, None, None])
         features = self._encode(grid, batch["image"], is_first, state)
-        sight = Sight(matte, before, told, asked[:, None].float())
+        opinion = second_opinion(_planes(grid, batch["image"]), told, matte)
+        sight = Sight(matte, before, opinion, told, asked[:, None].float())
         decision, memory = self.policy.step(features, sight, memory)
         return grid, decision, AgentState(features, memory, matte, asked, torch.zeros(len(matte), dtype=torch.long))
 

@@ -5,7 +5,7 @@ computed when it is learnt, see `active_matting.agents.spatial.targets`. Episode
 code changes: they are examples of mattes, and making them takes hours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.agents import make_agent
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
-from active_matting.cache import Cache, hash_of_file, make_key
+from active_matting.cache import Arrays, Cache, hash_of_file, make_key
 from active_matting.data.images import to_bytes
 from active_matting.errors import InvalidArgumentError
+from active_matting.kept import files_named_in
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
-from active_matting.session import QuerySession
+from active_matting.session import Agent, QuerySession
 from active_matting.solvers import make_solver
 from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Label
@@ -56,14 +58,16 @@ class Episodes:
 
     root: the folder that `sources`, keywords of `Sources`, are relative to. solvers: how often each is taken. cells:
     along the side; budget: queries. behaviours: how often each way to ask is taken, for a whole episode: "seek" asks
-    where the error is large, "mixed" does so half of the time and anywhere otherwise, "random" anywhere. tries: so many
-    cells are tried out before `tried` of the queries. cache: where they are kept; None for the user's folder.
+    where the error is large, "mixed" does so half of the time and anywhere otherwise, "random" anywhere, "agent" as
+    `agent`, a name or a folder for `make_agent`, does, so that it may learn what to do where it gets itself to. tries:
+    so many cells are tried out before `tried` of the queries. cache: where they are kept; None for the user's folder.
     """
 
     root: Path
     sources: Mapping[str, Any]
     solvers: Mapping[str, float] = field(default_factory=lambda: {"segment-then-matte": 1.0})
     behaviours: Mapping[str, float] = field(default_factory=lambda: {"seek": 0.5, "mixed": 0.35, "random": 0.15})
+    agent: str | None = None
     cells: int = 20
     budget: int = 20
     tries: int = 8
@@ -79,12 +83,18 @@ class Episodes:
                 raise InvalidArgumentError(f"{name} must be numbers from 0, not all 0, got {dict(shares)}")
             if known is not None and set(shares) - set(known):
                 raise InvalidArgumentError(f"{name} must be some of {list(known)}, got {list(shares)}")
+        if self.behaviours.get("agent") and self.agent is None:
+            raise InvalidArgumentError(f'behaviours with "agent" need an agent, got {self.agent}')
         if not 1 <= self.budget <= self.cells**2:
             raise InvalidArgumentError(f"budget must be from 1 to {self.cells**2}, got {self.budget}")
 
     def __getitem__(self, number: int) -> Episode:
         """The episode of this number, from the disk or made now. Raises `FileError`."""
         return Episode(**self._kept.arrays(KIND, self._key(number), lambda: self.make(number)._asdict()))
+
+    def beside(self, number: int, kind: str, make: Callable[[], Arrays], **made_of: Any) -> Arrays:
+        """Arrays kept beside the episode of this number, from the disk or made now; made_of: their further key."""
+        return self._kept.arrays(kind, make_key(episode=self._key(number), **made_of), make)
 
     def is_kept(self, number: int) -> bool:
         """Whether it lies on the disk."""
@@ -100,7 +110,12 @@ class Episodes:
         rng = np.random.default_rng([self.seed, int(self.held_out), number])
         lesson = self._lesson(rng)
         solver = _drawn(rng, self.solvers)
-        return play(lesson, solver, _drawn(rng, self.behaviours), rng, self.cells, self.budget, self.tries, self.tried)
+        behaviour = _drawn(rng, self.behaviours)
+        agent = None
+        if behaviour == "agent":
+            assert self.agent is not None
+            agent = make_agent(self.agent)
+        return play(lesson, solver, _NOISE[behaviour], rng, self.cells, self.budget, self.tries, self.tried, agent)
 
     def _lesson(self, rng: np.random.Generator) -> Lesson:
         for _ in range(_TRIES):
@@ -122,6 +137,7 @@ class Episodes:
         return {
             "format": FORMAT,
             "files": make_key(**files),
+            **({} if self.agent is None else {"agent": [hash_of_file(path) for path in files_named_in(self.agent)]}),
             **{
                 name: getattr(self, name)
                 for name in (
@@ -139,28 +155,43 @@ class Episodes:
         }
 
 
-_NOISE = {"seek": 0.1, "mixed": 0.5, "random": 1.0}
+def said_before(episode: Episode, cells: int) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """What was told of each cell, int8 (T, cells), 0 of mixed ones, and which were asked, bool, before each query."""
+    told = np.zeros((len(episode.cells), cells), dtype=np.int8)
+    asked = np.zeros((len(episode.cells), cells), dtype=bool)
+    for query, (cell, label) in enumerate(zip(episode.cells[:-1], episode.labels[:-1], strict=True), start=1):
+        told[query:, cell] = label if label != Label.TRANSITION else 0
+        asked[query:, cell] = True
+    return told, asked
+
+
+_NOISE = {"agent": 0.05, "seek": 0.1, "mixed": 0.5, "random": 1.0}
 """How often each behaviour asks just anywhere."""
 
 
 def play(
     lesson: Lesson,
     solver: str,
-    behaviour: str,
+    noise: float,
     rng: np.random.Generator,
     cells: int,
     budget: int,
     tries: int = 0,
     tried: int = 0,
+    agent: Agent | None = None,
 ) -> Episode:
-    """One episode on a lesson's picture; see `Episodes`. No cell is asked about twice."""
+    """One episode on a lesson's picture; see `Episodes`. No cell is asked about twice.
+
+    noise: how often just any cell is asked about, and not the one that `agent` asks about, or without one where the
+    error is large.
+    """
     truth = lesson.alpha
     grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
     regions = grid.regions()
     answers = [RegionAnswer(region, ExactAnnotator(truth).answer(region)) for region in regions]
     is_open = np.ones(len(regions), dtype=bool)
     is_pure = np.array([answer.label != Label.TRANSITION for answer in answers])
-    session = QuerySession(lesson.image, make_solver(solver), region_size=grid.side, budget=budget)
+    session = QuerySession(lesson.image, make_solver(solver), agent, region_size=grid.side, budget=budget)
     when_tried = set(rng.choice(np.arange(2, budget), min(tried, max(0, budget - 2)), replace=False).tolist())
     asked: list[int] = []
     attempts: list[tuple[int, int]] = []
@@ -171,7 +202,10 @@ def play(
             some = _worth_trying(rng, merit, is_open & is_pure, tries)
             attempts += [(query, number) for number in some]
             attempted += [rmse(alpha, truth) for alpha in session.preview([answers[number] for number in some])]
-        chosen = _choose(rng, merit, is_open, is_pure, _NOISE[behaviour])
+        if agent is not None:
+            region = session.suggest()
+            merit = (np.arange(len(regions)) == grid.number_at(region.y, region.x)).astype(np.float64)
+        chosen = _choose(rng, merit, is_open, is_pure | (agent is not None), noise)
         is_open[chosen] = False
         asked.append(chosen)
         session.answer(answers[chosen].region, answers[chosen].label)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.grid import CELL
 from active_matting.agents.spatial.network import Decision, Sight, SpatialPolicy
+from active_matting.agents.spatial.opinion import kept_opinions, opinions_on
 from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of, one_sided
 from active_matting.errors import InvalidArgumentError
 
@@ -71,7 +72,10 @@ class Imitation:
             episode = self.training[int(number)]
             if rng.random() < self.one_sided:
                 episode = one_sided(episode, self.cells, rng)
-            lesson = lesson_of(episode, self.cells)
+                opinions = opinions_on(episode, self.cells)
+            else:
+                opinions = kept_opinions(self.training, int(number))
+            lesson = lesson_of(episode, opinions, self.cells)
             first = int(rng.integers(len(lesson.mattes) - self.queries + 1)) if rng.random() < 0.5 else 0
             lessons.append(_part(lesson, first, self.queries, is_mirrored=rng.random() < 0.5))
         return stacked(lessons)
@@ -86,7 +90,8 @@ class Imitation:
         loss of the choice."""
         rows: dict[str, list[float]] = {}
         for number in range(self.validation):
-            item = stacked([lesson_of(self.held_out[number], self.held_out.cells)])
+            episode, opinions = self.held_out[number], kept_opinions(self.held_out, number)
+            item = stacked([lesson_of(episode, opinions, self.held_out.cells)])
             decision = decide(cast(SpatialPolicy, network), item)
             for name, loss in parts_of(decision, item).items():
                 rows.setdefault(name, []).append(loss.item())
@@ -146,10 +151,13 @@ def merit_of_choice(decision: Decision, lesson: Lesson) -> float:
 
 def sights_of(lesson: Lesson, like: Tensor) -> Sight:
     """What the network sees of lessons (T, N, …)."""
-    mattes, before = (torch.from_numpy(planes).to(like)[:, :, None] / 255 for planes in (lesson.mattes, lesson.before))
+    mattes, before, opinions = (
+        torch.from_numpy(planes).to(like)[:, :, None] / 255
+        for planes in (lesson.mattes, lesson.before, lesson.opinions)
+    )
     told = torch.from_numpy(np.stack([lesson.told > 0, lesson.told < 0], axis=2)).to(like)
     spread = told.repeat_interleave(CELL, 3).repeat_interleave(CELL, 4)
-    return Sight(mattes, before, spread, torch.from_numpy(lesson.asked).to(like)[:, :, None])
+    return Sight(mattes, before, opinions, spread, torch.from_numpy(lesson.asked).to(like)[:, :, None])
 
 
 def stacked(lessons: list[Lesson]) -> Lesson:

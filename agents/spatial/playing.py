@@ -1,15 +1,17 @@
 """Whole episodes played by the network itself, on several pictures side by side whose mattes are solved in one call."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.agents.spatial.episodes import Episode
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
+from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.images import to_bytes
 from active_matting.labels import RegionAnswer
@@ -21,6 +23,13 @@ from active_matting.training.lessons import Lesson
 from active_matting.types import Alpha, Label
 
 
+class Played(NamedTuple):
+    """An episode of T queries on a picture of S × S pixels, and the second opinions on its mattes but the last."""
+
+    episode: Episode
+    opinions: NDArray[np.uint8]  # (T, S, S)
+
+
 @torch.no_grad()
 def play_together(
     policy: SpatialPolicy,
@@ -29,7 +38,7 @@ def play_together(
     cells: int,
     budget: int,
     generator: np.random.Generator | None = None,
-) -> list[Episode]:
+) -> list[Played]:
     """One episode on each lesson's picture, of `CELL * cells` pixels; its cells are drawn by the heat map's chances.
 
     generator: of these draws; None takes the likeliest. Raises what the solver raises.
@@ -39,13 +48,15 @@ def play_together(
     sessions = [QuerySession(each.image, solver, region_size=grid.side, budget=budget) for each in lessons]
     like = next(policy.parameters())
     images = np.stack([to_bytes(lesson.image).transpose(2, 0, 1) for lesson in lessons])
-    features = policy.encode_image(torch.from_numpy(images).to(like) / 255)
+    pictures = torch.from_numpy(images).to(like) / 255
+    features = policy.encode_image(pictures)
     told = np.zeros((len(lessons), cells * cells), dtype=np.int8)
     asked = np.zeros((len(lessons), cells * cells), dtype=bool)
     mattes, memory = [_mattes(sessions)], None
-    chosen, labels = [], []
+    chosen, labels, opinions = [], [], []
     for _ in range(budget):
-        sight = _sight(mattes, told, asked, like)
+        sight = _sight(pictures, mattes, told, asked)
+        opinions.append(to_bytes(sight.opinion[:, 0].float().cpu().numpy()))
         decision, memory = policy.step(features, sight, memory)
         numbers = _choose(decision.log_probability.flatten(1), generator)
         answers = [
@@ -59,23 +70,24 @@ def play_together(
         chosen.append(numbers)
         labels.append([said.label for said in answers])
         mattes.append(_mattes(sessions))
-    played = zip(lessons, np.transpose(chosen), np.transpose(labels), np.swapaxes(np.stack(mattes), 0, 1), strict=True)
-    return [_episode(lesson, numbers, said, alphas) for lesson, numbers, said, alphas in played]
+    of_each = (np.transpose(chosen), np.transpose(labels), np.stack(mattes, axis=1), np.stack(opinions, axis=1))
+    return [Played(_episode(lesson, *found), seen) for lesson, *found, seen in zip(lessons, *of_each, strict=True)]
 
 
 def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
     return np.stack([session.alpha for session in sessions])
 
 
-def _sight(mattes: list[np.ndarray], told: np.ndarray, asked: np.ndarray, like: Tensor) -> Sight:
-    """What there is to see now; mattes (N, S, S) so far, told int8 and asked bool (N, cells)."""
+def _sight(pictures: Tensor, mattes: list[np.ndarray], told: np.ndarray, asked: np.ndarray) -> Sight:
+    """What there is to see now; pictures (N, 3, S, S), mattes (N, S, S) so far, told int8 and asked bool (N, cells)."""
     count, side = len(told), mattes[0].shape[-1] // CELL
     now, before = (
-        torch.from_numpy(to_bytes(planes)).to(like)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
+        torch.from_numpy(to_bytes(planes)).to(pictures)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
     )
-    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).to(like).view(count, 2, side, side)
+    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).to(pictures).view(count, 2, side, side)
     spread = planes.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
-    return Sight(now, before, spread, torch.from_numpy(asked).to(like).view(count, 1, side, side))
+    opinion = second_opinion(pictures, spread, now)
+    return Sight(now, before, opinion, spread, torch.from_numpy(asked).to(pictures).view(count, 1, side, side))
 
 
 def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:

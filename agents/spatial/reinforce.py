@@ -78,14 +78,14 @@ class OwnEpisodes:
     def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one, after the episodes are played."""
         policy = cast(SpatialPolicy, network)
-        episodes = play_together(policy, item, make_solver(self.solver), self.cells, self.budget, generator)
-        lesson = learning.stacked([lesson_of(episode, self.cells) for episode in episodes])
+        played = play_together(policy, item, make_solver(self.solver), self.cells, self.budget, generator)
+        lesson = learning.stacked([lesson_of(*each, self.cells) for each in played])
         decision = learning.decide(policy, lesson)
         imitation = learning.parts_of(decision, lesson)
         del imitation["value"]  # which here is what follows, discounted
         total = self.imitation * sum(learning.WEIGHTS[name] * loss for name, loss in imitation.items())
-        total = total + reinforce_loss(decision, episodes, self.discount, self.repeats, self.reward, self.entropy)
-        yield total
+        episodes = [each.episode for each in played]
+        yield total + reinforce_loss(decision, episodes, self.discount, self.repeats, self.reward, self.entropy)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """See `Task`: the mean RMSE after 1, 5, 10, 15 and 20 of its likeliest queries; "error" is the last."""
@@ -96,7 +96,7 @@ class OwnEpisodes:
             played = play_together(
                 cast(SpatialPolicy, network), lessons, make_solver(self.solver), self.cells, self.budget
             )
-            curves += [episode.rmse for episode in played]
+            curves += [each.episode.rmse for each in played]
         mean = np.mean(curves, axis=0)
         figures = {f"rmse@{query}": float(mean[query]) for query in READ_AT if query <= self.budget}
         return {**figures, "error": float(mean[-1])}

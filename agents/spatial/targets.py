@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.agents.spatial.episodes import Episode
+from active_matting.agents.spatial.episodes import Episode, said_before
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
@@ -22,7 +22,8 @@ LITTLE = 1e-4
 class Lesson(NamedTuple):
     """T queries of one episode on a grid of h × w cells; NumPy arrays, or torch's of (T, N, …) of N episodes.
 
-    image: uint8 (3, 8h, 8w), or (N, …) of N. mattes, before: uint8 (T, 8h, 8w). told: int8 (T, h, w), the answers so
+    image: uint8 (3, 8h, 8w), or (N, …) of N. mattes, before, opinions: uint8 (T, 8h, 8w). told: int8 (T, h, w), the
+    answers so
     far, of foreground and background. asked: bool (T, h, w). kinds: int8 (h, w), 0 background, 1 foreground, 2 mixed.
     choice: float32 (T, h, w), chances that sum to 1, or 0 throughout where there is nothing to be imitated. error:
     float32 (T, h, w), logarithms. gain: float32 (T, h, w), the part of the RMSE that an answer removed, where known,
@@ -32,6 +33,7 @@ class Lesson(NamedTuple):
     image: NDArray[np.uint8]
     mattes: NDArray[np.uint8]
     before: NDArray[np.uint8]
+    opinions: NDArray[np.uint8]
     told: NDArray[np.int8]
     asked: NDArray[np.bool_]
     kinds: NDArray[np.int8]
@@ -42,21 +44,15 @@ class Lesson(NamedTuple):
     value: NDArray[np.float32]
 
 
-def lesson_of(episode: Episode, cells: int) -> Lesson:
-    """All queries of an episode with so many cells along the side."""
+def lesson_of(episode: Episode, opinions: NDArray[np.uint8], cells: int) -> Lesson:
+    """All queries of an episode with so many cells along the side, and second opinions uint8 (T, S, S) before each."""
     truth = np.float32(1 / 255) * episode.alpha
     grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
     kinds = kinds_of(episode.alpha, grid)
     budget = len(episode.cells)
-    told = np.zeros((budget, cells * cells), dtype=np.int8)
-    asked = np.zeros((budget, cells * cells), dtype=bool)
+    told, asked = said_before(episode, cells * cells)
     choice, error = np.zeros((2, budget, cells * cells), dtype=np.float32)
     for query in range(budget):
-        if query:
-            told[query], asked[query] = told[query - 1], asked[query - 1]
-            asked[query, episode.cells[query - 1]] = True
-            label = episode.labels[query - 1]
-            told[query, episode.cells[query - 1]] = label if label != Label.TRANSITION else 0
         alpha = np.float32(1 / 255) * episode.mattes[query]
         label_map = np.kron(told[query].reshape(cells, cells), np.ones((CELL, CELL), np.int8))
         merit = merits(truth, alpha, label_map, grid)
@@ -69,6 +65,7 @@ def lesson_of(episode: Episode, cells: int) -> Lesson:
         image=episode.image,
         mattes=episode.mattes[:-1],
         before=episode.mattes[[0, *range(budget - 1)]],
+        opinions=opinions,
         told=told.reshape(shape),
         asked=asked.reshape(shape),
         kinds=kinds.reshape(cells, cells),

@@ -1,5 +1,6 @@
 """From a recipe to an agent: episodes made ahead, imitation, and the folder that `SpatialAgent.load` reads."""
 
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -57,11 +58,12 @@ def train_spatial(
 
     data_root: what the data's folders are relative to. cache: where episodes are kept; None is the user's own folder.
     workers: processes that make the episodes that are not there yet, before learning begins. start: a folder of an
-    agent to begin with. Raises `InvalidArgumentError`, `UnknownNameError` and `FileError`.
+    agent to begin with, which also plays the episodes whose behaviour is "agent" and that name none. Raises
+    `InvalidArgumentError`, `UnknownNameError` and `FileError`.
     """
     folder = Path(folder)
     network = make_policy(recipe, seed, start)
-    tasks = make_tasks(recipe, data_root, cache, seed)
+    tasks = make_tasks(recipe, data_root, cache, seed, start)
     for task in tasks.values():
         if isinstance(task, Imitation):
             record(task.training, task.count, workers)
@@ -97,9 +99,9 @@ def make_policy(recipe: Recipe, seed: int, start: Path | str | None = None) -> S
 
 
 def make_tasks(
-    recipe: Recipe, data_root: Path | str, cache: Path | str | None, seed: int
+    recipe: Recipe, data_root: Path | str, cache: Path | str | None, seed: int, start: Path | str | None = None
 ) -> dict[str, Imitation | OwnEpisodes]:
-    """The recipe's tasks by their names in it. Raises `InvalidArgumentError`."""
+    """The recipe's tasks by their names in it; start: see `train_spatial`. Raises `InvalidArgumentError`."""
     tasks: dict[str, Imitation | OwnEpisodes] = {}
     for name, task in recipe.tasks.items():
         if task.name not in TASKS:
@@ -108,10 +110,20 @@ def make_tasks(
         if task.name == "imitation":
             where["cache"] = None if cache is None else str(cache)
         try:
-            tasks[name] = TASKS[task.name](**where, **task.options)
+            tasks[name] = TASKS[task.name](**where, **_played_by(start, task.options))
         except TypeError as error:
             raise InvalidArgumentError(f"tasks.{name}: {error}") from error
     return tasks
+
+
+def _played_by(start: Path | str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's options, with the agent that plays its episodes where none is named."""
+    options = dict(options)
+    for name in ("episodes", "measured"):
+        part = options.get(name, {})
+        if start is not None and part.get("behaviours", {}).get("agent") and "agent" not in part:
+            options[name] = {**part, "agent": str(start)}
+    return options
 
 
 def record(episodes: Episodes, count: int, workers: int = 1) -> None:

@@ -14,6 +14,7 @@ from active_matting.agents.spatial.episodes import Episode, Episodes
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.learning import Imitation, losses_of, stacked
 from active_matting.agents.spatial.network import SpatialPolicy
+from active_matting.agents.spatial.opinion import kept_opinions, opinions_on, second_opinion
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.reinforce import OwnEpisodes, discounted, others_mean, reinforce_loss
 from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of, one_sided
@@ -63,8 +64,61 @@ def test_an_episode_depends_on_its_number_and_is_kept(tmp_path: Path, monkeypatc
         np.testing.assert_array_equal(one, other)
 
 
+def test_an_agent_plays_its_own_episodes_and_is_a_part_of_their_key(tmp_path: Path) -> None:
+    from active_matting.agents.spatial import SpatialAgent
+
+    torch.manual_seed(0)
+    for name in ("one", "two"):
+        SpatialAgent(make_policy() if name == "one" else SpatialPolicy(TINY), 5).save(tmp_path / name)
+    own = make_episodes(tmp_path, behaviours={"agent": 1}, agent=str(tmp_path / "one"), tried=0)
+    played = own[0]
+    assert not replace(own, agent=str(tmp_path / "two")).is_kept(0)
+    session = QuerySession(
+        np.float32(1 / 255) * played.image.transpose(1, 2, 0),
+        make_solver("random-walk"),
+        SpatialAgent.load(tmp_path / "one"),
+        region_size=CELL,
+    )
+    grid, same = Grid.of((40, 40), 5), 0
+    for cell, label in zip(played.cells, played.labels, strict=True):
+        region = session.suggest()
+        same += region == grid.region(int(cell))
+        session.answer(grid.region(int(cell)), Label(int(label)))
+    assert same >= 5  # the picture was rounded to bytes, and one in twenty is asked anywhere
+
+
+def test_opinions_are_kept_beside_an_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    episodes = make_episodes(tmp_path)
+    opinions = kept_opinions(episodes, 1)
+    episode = episodes[1]
+    np.testing.assert_array_equal(opinions[0], episode.mattes[0])  # nothing is told yet
+    assert opinions.shape == (6, 40, 40)
+    monkeypatch.setattr("active_matting.agents.spatial.opinion.opinions_on", None)
+    np.testing.assert_array_equal(kept_opinions(episodes, 1), opinions)
+
+
+def test_a_second_opinion_sees_each_picture_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image, matte = (torch.rand(3, channels, 40, 24, generator=generator) for channels in (3, 1))
+    told = torch.zeros(3, 2, 40, 24)
+    told[0, 0, :8, :8] = told[0, 1, 16:24, 8:16] = told[2, 0, 8:16, :8] = 1
+    together = second_opinion(image, told, matte)
+    torch.testing.assert_close(together[1], matte[1])  # of which nothing was told
+    assert (together[[0, 2]] - matte[[0, 2]]).abs().mean() > 0.05
+    for number in range(3):
+        alone = second_opinion(*(part[number : number + 1] for part in (image, told, matte)))
+        torch.testing.assert_close(together[number : number + 1], alone, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
-    "options", [{"behaviours": {"wild": 1}}, {"behaviours": {"seek": 0}}, {"solvers": {}}, {"budget": 26}]
+    "options",
+    [
+        {"behaviours": {"wild": 1}},
+        {"behaviours": {"agent": 1}},
+        {"behaviours": {"seek": 0}},
+        {"solvers": {}},
+        {"budget": 26},
+    ],
 )
 def test_episodes_that_cannot_be_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError, match=next(iter(options))):
@@ -89,7 +143,7 @@ def made_up_episode() -> Episode:
 
 
 def test_what_was_told_asked_and_gained_is_written_where_it_was() -> None:
-    lesson = lesson_of(made_up_episode(), 2)
+    lesson = lesson_of(made_up_episode(), made_up_episode().mattes[1:], 2)
     np.testing.assert_array_equal(lesson.told.reshape(3, 4), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]])
     np.testing.assert_array_equal(lesson.asked.reshape(3, 4), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
     np.testing.assert_array_equal(lesson.kinds, [[1, 2], [0, 0]])
@@ -131,6 +185,7 @@ def dot_lessons(rng: np.random.Generator, count: int, rows: int = 4) -> Lesson:
                 image=image,
                 mattes=matte[None],
                 before=matte[None],
+                opinions=matte[None],
                 told=flat.astype(np.int8),
                 asked=flat > 0,
                 kinds=flat[0].astype(np.int8),
@@ -161,7 +216,7 @@ def test_it_learns_to_ask_where_the_matte_lacks_what_the_picture_shows() -> None
 
 def test_losses_are_what_their_formulas_say() -> None:
     policy = make_policy()
-    lesson = stacked([lesson_of(made_up_episode(), 2)] * 2)
+    lesson = stacked([lesson_of(made_up_episode(), made_up_episode().mattes[1:], 2)] * 2)
     losses = losses_of(policy, lesson)
     with torch.no_grad():
         from active_matting.agents.spatial.learning import decide
@@ -201,7 +256,7 @@ def test_the_episodes_the_network_plays_are_those_the_agent_plays() -> None:
     lessons = task.load(0)
     policy = make_policy()
     played = play_together(policy, lessons, make_solver("random-walk"), 5, 5)
-    for lesson, episode in zip(lessons, played, strict=True):
+    for lesson, (episode, opinions) in zip(lessons, played, strict=True):
         session = QuerySession(
             lesson.image, make_solver("random-walk"), SpatialAgent(policy, 5), region_size=8, budget=5
         )
@@ -211,6 +266,7 @@ def test_the_episodes_the_network_plays_are_those_the_agent_plays() -> None:
             session.answer(asked[-1], ExactAnnotator(lesson.alpha).answer(asked[-1]))
             assert episode.rmse[query + 1] == pytest.approx(rmse(session.alpha, lesson.alpha), abs=1e-6)
         assert asked == [Grid.of((40, 40), 5).region(int(cell)) for cell in episode.cells]
+        np.testing.assert_array_equal(opinions_on(episode, 5), opinions)
     assert task.validate(policy)["error"] > 0
 
 
@@ -265,7 +321,7 @@ def test_an_episode_of_one_class_tells_no_other_and_wants_the_other(tmp_path: Pa
             assert ExactAnnotator(np.float32(1 / 255) * episode.alpha).answer(region) == label
             np.testing.assert_allclose(np.float32(1 / 255) * episode.mattes[query], session.alpha, atol=0.003)
             label_map = session.label_map
-        lesson = lesson_of(episode, 5)
+        lesson = lesson_of(episode, episode.mattes[:-1], 5)
         wanted = lesson.kinds[lesson.choice[-1] > 0]
         if (label_map != 0).any():
             assert set(wanted.tolist()) <= {0 if told == {1} else 1}

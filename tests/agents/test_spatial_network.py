@@ -6,15 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from active_matting.agents.spatial.cues import disagreement, likeness, usefulness
 from active_matting.agents.spatial.grid import CELL
-from active_matting.agents.spatial.network import (
-    Decision,
-    Sight,
-    SpatialConfig,
-    SpatialPolicy,
-    likeness,
-    usefulness,
-)
+from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.errors import InvalidArgumentError
 
 TINY = SpatialConfig(channels=(8, 8, 8, 8), memory=3)
@@ -38,8 +32,8 @@ def make_sights(steps: int, count: int, rows: int, columns: int, seed: int = 0) 
     told = (planes(steps, count, 2, rows, columns) > 0.8).float()
     asked = (told.amax(2, keepdim=True) + (planes(steps, count, 1, rows, columns) > 0.9)).clamp(max=1)
     spread = told.repeat_interleave(CELL, 3).repeat_interleave(CELL, 4)
-    mattes, before = planes(2, steps, count, 1, height, width)
-    return planes(count, 3, height, width), Sight(mattes, before, spread, asked)
+    mattes, before, opinions = planes(3, steps, count, 1, height, width)
+    return planes(count, 3, height, width), Sight(mattes, before, opinions, spread, asked)
 
 
 def decide(policy: SpatialPolicy, image: torch.Tensor, sights: Sight) -> Decision:
@@ -169,4 +163,33 @@ def test_an_answer_is_useful_if_it_is_not_mixed_and_not_what_alone_was_told(
     kinds = torch.tensor([0.2, 0.5, 0.3]).log()[None, :, None, None].expand(1, 3, 2, 2)  # background, foreground, mixed
     told = torch.zeros(1, 2, 2 * CELL, 2 * CELL)
     told[0, 0, :CELL, :CELL], told[0, 1, CELL:, CELL:] = foreground, background
-    torch.testing.assert_close(usefulness(kinds, told), torch.full((1, 2, 2), expected))
+    asked = told.amax(1, keepdim=True)[..., ::CELL, ::CELL]
+    useful = usefulness(kinds, told, asked, torch.zeros(1, 6, 2, 2))
+    torch.testing.assert_close(useful, torch.full((1, 2, 2), expected))
+
+
+def test_the_longer_one_class_alone_is_told_the_less_its_view_counts_and_the_more_what_is_unlike() -> None:
+    kinds = torch.tensor([0.001, 0.998, 0.001]).log()[None, :, None, None].expand(1, 3, 6, 6)  # sure of foreground
+    colours = torch.zeros(1, 3, 6, 6)
+    colours[:, :, 5] = 1  # below it is bright
+    found = []
+    for count in (1, 3, 6):
+        told = torch.zeros(1, 2, 6, 6)
+        told[0, 0, 0, :count] = 1
+        spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
+        found.append(usefulness(kinds, spread, told[:, :1], likeness(colours, told))[0])
+    assert [each.std() < 1e-6 for each in found] == [True, False, False]  # at first all are as useless
+    assert found[0][5, 5] < found[1][5, 5] < found[2][5, 5]
+    assert found[2][5, 5] > 3 * found[2][3, 5] > 3 * found[2][1, 5]
+    told[0, 1, 5, 5] = 1  # the other class at last: its view counts again
+    spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
+    useful = usefulness(kinds, spread, told.amax(1, keepdim=True), likeness(colours, told))
+    torch.testing.assert_close(useful, torch.full((1, 6, 6), 0.999))
+
+
+def test_disagreement_tells_how_much_and_what_the_other_holds_a_cell_to_be() -> None:
+    matte, opinion = torch.zeros(2, 1, 1, CELL, 2 * CELL)
+    opinion[..., :4, :CELL], opinion[..., CELL:] = 1, 0.5
+    found = disagreement(matte, opinion)
+    torch.testing.assert_close(found[0, 0], torch.tensor([[0.5, 0.25]]).add(1e-4).log() / 4 + 1)
+    torch.testing.assert_close(found[0, 1:, 0], torch.tensor([[0.5, 0.5], [0.0, 0.5], [1.0, 0.5]]))

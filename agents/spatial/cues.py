@@ -1,0 +1,93 @@
+"""What the network is shown or spared to learn: likeness to what was told, disagreement, usefulness, places."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from active_matting.agents.spatial.grid import CELL
+
+COLOURS, _NEAR = (0.05, 0.15), 0.12
+"""Standard deviations within which a cell is like one that was told: of colours in [0, 1]; of places, of the side."""
+
+_ENOUGH = 2
+"""Answers after which both classes should have been told."""
+
+CLOSED = -1e9
+"""The logit of a cell that was asked about."""
+
+
+def likeness(colours: Tensor, told: Tensor) -> Tensor:
+    """How like each cell is to the likest one told, (N, 6, h, w) in [0, 1]: of foreground, then of background.
+
+    colours: (N, 3, h, w); told: (N, 2, h, w). exp(−d² / 2σ²), of colours for two σ, and of places.
+    """
+    rows, columns = colours.shape[-2:]
+    longest = max(rows, columns)
+    y, x = (torch.arange(extent, device=told.device, dtype=torch.float32) / longest for extent in (rows, columns))
+    spots = torch.stack([y[:, None].expand(rows, columns), x.expand(rows, columns)], -1).view(1, -1, 2)
+    points = colours.float().flatten(2).transpose(1, 2)
+    is_told = told.float().flatten(2) > 0.5  # (N, 2, cells)
+    nearest = [_nearest(each, is_told).view(-1, 2, rows, columns) for each in (points, spots)]
+    planes = [torch.exp(-nearest[0] / (2 * sigma**2)) for sigma in COLOURS]
+    planes.append(torch.exp(-nearest[1] / (2 * _NEAR**2)))
+    return torch.cat([plane[:, which, None] for which in (0, 1) for plane in planes], 1)
+
+
+def _nearest(points: Tensor, is_told: Tensor) -> Tensor:
+    """Squared distances (N, 2, cells) from points (N, cells, D) to the nearest told (N, 2, cells); infinite of none."""
+    squares = torch.cdist(points, points) ** 2
+    far = torch.where(is_told, 0.0, torch.inf)
+    return torch.stack([(squares + far[:, which, None]).amin(2) for which in (0, 1)], 1)
+
+
+def disagreement(matte: Tensor, opinion: Tensor) -> Tensor:
+    """Of each cell, (N, 4, h, w): the logarithm of the mean squared difference; the opinion's mean, least and highest.
+
+    matte, opinion: (N, 1, 8h, 8w). The last two tell whether it holds the cell to be of one class.
+    """
+    square = functional.avg_pool2d((matte - opinion) ** 2, CELL)
+    least, highest = -functional.max_pool2d(-opinion, CELL), functional.max_pool2d(opinion, CELL)
+    return torch.cat([torch.log(square + 1e-4) / 4 + 1, functional.avg_pool2d(opinion, CELL), least, highest], 1)
+
+
+def counted(told: Tensor) -> Tensor:
+    """(N, 4, h, w): the same everywhere, whether any of foreground and background was told, and how many cells."""
+    counts = told.sum((2, 3), keepdim=True)
+    figures = torch.cat([(counts > 0.01).to(counts), torch.log1p(counts) / 3], 1)
+    return figures.expand(-1, -1, *told.shape[-2:])
+
+
+def places(asked: Tensor) -> Tensor:
+    """(N, 2, h, w): how near to the nearest side, and how high, each cell lies, in [-1, 1]."""
+    count, _, rows, columns = asked.shape
+    y, x = (torch.linspace(-1, 1, extent, device=asked.device, dtype=asked.dtype) for extent in (rows, columns))
+    far = torch.maximum(y.abs()[:, None].expand(rows, columns), x.abs()[None].expand(rows, columns))
+    planes = torch.stack([2 * far - 1, y[:, None].expand(rows, columns)])
+    return planes.expand(count, 2, rows, columns)
+
+
+def usefulness(kinds: Tensor, told: Tensor, asked: Tensor, alike: Tensor) -> Tensor:
+    """The chance that an answer tells something, (N, h, w), at least 0.001.
+
+    kinds: logits (N, 3, h, w); told: (N, 2, 8h, 8w); asked: (N, 1, h, w); alike: see `likeness`. A mixed answer tells
+    nothing. Nor does a class that was told already while the other was not: until both are, classical solvers know
+    nothing of the rest of the image (see `solvers.base.write_decided`). The more answers were of no use for that, the
+    less its view of the cells can be right: the chances draw level, and what is near to or coloured like what was told
+    loses.
+    """
+    is_told = told.amax((2, 3)) > 0.5
+    only = is_told & ~is_told.flip(1)  # (N, 2), of foreground, and background
+    wasted = (asked.sum((1, 2, 3)) - _ENOUGH).clamp(min=0) * only.any(1)
+    doubt = 1 / (1 + wasted)[:, None, None]
+    background, foreground, _ = functional.softmax(kinds * doubt[:, None], 1).unbind(1)
+    useful = foreground * ~only[:, 0, None, None] + background * ~only[:, 1, None, None]
+    _, wide, near = torch.where(only[:, :1, None, None], alike[:, :3], alike[:, 3:]).unbind(1)
+    far = ((1 - near).clamp(min=0.01) * (1 - wide).clamp(min=0.01)).pow(1 - doubt)
+    return (useful * far).clamp(min=1e-3)
+
+
+def close(logits: Tensor, asked: Tensor) -> Tensor:
+    """Logits (N, h, w) with cells that were asked about closed; where all were, as they are."""
+    is_asked = asked > 0.5
+    is_asked = is_asked & ~is_asked.flatten(1).all(1)[:, None, None]
+    return logits.masked_fill(is_asked, CLOSED)

@@ -1,0 +1,81 @@
+"""A second opinion on a matte: where the matting network would have it otherwise, the matte may well be wrong."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from active_matting.agents.spatial.episodes import Episode, Episodes, said_before
+from active_matting.agents.spatial.grid import CELL
+from active_matting.cache import Arrays, hash_of_code
+from active_matting.data.images import to_bytes
+from active_matting.models.weights import find_weights
+from active_matting.segmenters.base import scaled_shape
+from active_matting.solvers.network.loading import LoadedNetwork, load_for_solving
+from active_matting.solvers.network.views import Canvas
+from active_matting.types import Label
+
+KIND = "spatial-opinions"
+
+NETWORK = "imatting"
+"""It learned to correct mattes from the same answers, see `active_matting.training.tasks.corrections`."""
+
+
+@torch.no_grad()
+def second_opinion(image: Tensor, told: Tensor, matte: Tensor) -> Tensor:
+    """The network's own alpha (N, 1, H, W), in [0, 1], on the device of what it is given, for mattes (N, 1, H, W).
+
+    image: (N, 3, H, W), in [0, 1]; told: (N, 2, H, W), what was told to be foreground, and background. Where nothing
+    was told it is the matte itself. It is the same network whichever solver made the matte. Raises `FileError` where
+    its weights are missing.
+    """
+    loaded = load_for_solving(None, NETWORK, str(matte.device))
+    opinion = matte.float().clone()
+    asked = [number for number in range(len(matte)) if (told[number] > 0.5).any()]
+    if asked:
+        planes = [_planes(image[number], told[number], matte[number, 0], loaded) for number in asked]
+        h, w = planes[0][1]
+        answers = loaded.predict(torch.cat([each for each, _ in planes]))[:, :1, :h, :w]
+        size = (int(matte.shape[2]), int(matte.shape[3]))
+        opinion[asked] = functional.interpolate(answers.clamp(0, 1), size, mode="bilinear", align_corners=False)
+    return opinion.to(matte)
+
+
+def _planes(image: Tensor, told: Tensor, matte: Tensor, loaded: LoadedNetwork) -> tuple[Tensor, tuple[int, int]]:
+    """What the network is shown, (1, 12, h', w'), and its shape without the padding."""
+    height, width = matte.shape
+    shape = scaled_shape((height, width), loaded.network.side or max(height, width))
+    canvas = Canvas.of(np.ascontiguousarray(image.float().permute(1, 2, 0).cpu().numpy()), shape, loaded)
+    labels = np.zeros((height, width), dtype=np.int8)
+    for plane, label in zip(told.cpu().numpy() > 0.5, (Label.FOREGROUND, Label.BACKGROUND), strict=True):
+        labels[plane] = label
+    return canvas.planes(labels, matte.float().cpu().numpy(), loaded), shape
+
+
+def opinions_on(episode: Episode, cells: int) -> NDArray[np.uint8]:
+    """Second opinions before each query, uint8 (T, S, S); see `active_matting.agents.spatial.opinion`."""
+    told, _ = said_before(episode, cells * cells)
+    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).float().view(-1, 2, cells, cells)
+    spread = planes.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
+    image = torch.from_numpy(episode.image).float() / 255
+    mattes = torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255
+    opinions = second_opinion(image.expand(len(told), -1, -1, -1), spread, mattes)
+    return to_bytes(opinions[:, 0].numpy())
+
+
+def kept_opinions(episodes: Episodes, number: int) -> NDArray[np.uint8]:
+    """`opinions_on` the episode of this number, kept beside it on the disk."""
+
+    def make() -> Arrays:
+        return {"opinions": opinions_on(episodes[number], episodes.cells)}
+
+    return episodes.beside(number, KIND, make, network=_hash_of_network())["opinions"]
+
+
+@cache
+def _hash_of_network() -> str:
+    return hash_of_code(find_weights(None, NETWORK), Path(__file__))
