@@ -101,7 +101,7 @@ def _open_session(given: argparse.Namespace, photograph: Image, solver: Solver, 
 
 def _loop(session: QuerySession, budget: int, answer: Callable[[Region], Label | None]) -> None:
     """Suggest and be answered until the budget is spent or the answer is None."""
-    while len(session.interactions) < budget:
+    while session.spent < budget:
         region = session.suggest()
         label = answer(region)
         if label is None:

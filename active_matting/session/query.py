@@ -1,9 +1,10 @@
-"""The interactive loop without any user interface: suggest → answer → solve → matte."""
+"""The session: what is asked, said, taken back, and matted."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ from active_matting.labels import (
     Click,
     Interaction,
     RegionAnswer,
+    Skip,
     Stroke,
     check_protocol,
     interaction_from_json,
@@ -22,39 +24,13 @@ from active_matting.labels import (
 )
 from active_matting.observations import Observation, image_planes, observe
 from active_matting.regions import Region, action_to_region, check_side, region_to_action
+from active_matting.session.agent import Agent, GainAgent, HeatmapAgent
+from active_matting.session.history import History, Moment, Timing
 from active_matting.solvers.base import Matte, Solver
 from active_matting.solvers.together import remembers, solve_next
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
 FORMAT = 1
-
-
-class Agent(Protocol):
-    """Anything that proposes where to ask, learned or not; Stable-Baselines3's models are such things too."""
-
-    def predict(
-        self,
-        observation: Observation,
-        state: Any = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = False,
-    ) -> tuple[NDArray[np.float32], Any]:
-        """The action, float32 `(2,)` as (y, x) in [-1, 1]², for one observation, and the next recurrent state.
-
-        With batched observations (a leading axis N in every array) actions are `(N, 2)`. `episode_start`, bool
-        `(N,)`, tells where the state is to be forgotten; `state=None` starts afresh.
-        """
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """All that one more interaction changes; undo goes back to an earlier one."""
-
-    interactions: tuple[Interaction, ...]
-    label_map: LabelMap
-    agent_state: Any  # what the agent remembered when it was asked for the last of the interactions
-    was_asked: bool = False  # whether the agent was asked before the last of the interactions
-    matte: Matte | None = None  # solved when it is first looked at
 
 
 class QuerySession:
@@ -99,38 +75,55 @@ class QuerySession:
         self.protocol = check_protocol(protocol)
         self.prepared = solver.prepare(self.image)
         self._planes = image_planes(self.image)
-        unlabelled = np.zeros(self.shape, dtype=np.int8)
-        self._moments = [_Moment((), unlabelled, None)]
-        self._now = 0
-        self._next_agent_state: Any = None
-        self._was_asked = False
+        self.clock: Callable[[], float] = time.perf_counter
+        """What `timings` are read from, seconds; nothing else depends on it."""
+        self._history = History(Moment(np.zeros(self.shape, dtype=np.int8)))
+        self._asked: _Asked | None = None
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:
-        """All that was said, in order."""
-        return self._moments[self._now].interactions
+        """All that was said, in order, skips too."""
+        return tuple(self._history.interactions())
 
     @property
     def answers(self) -> tuple[RegionAnswer, ...]:
-        """The answers to regions alone, in order, without free clicks and strokes."""
+        """The answers to regions alone, in order, without free clicks and strokes, and without skips."""
         return tuple(said for said in self.interactions if isinstance(said, RegionAnswer))
+
+    @property
+    def spent(self) -> int:
+        """How much of the budget was spent: all interactions but skips."""
+        return sum(not isinstance(said, Skip) for said in self.interactions)
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """How long each of `interactions` took; no matte and no observation depends on it."""
+        return tuple(moment.timing for moment in self._history.said)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether anything was said that can be taken back."""
+        return bool(self._history.said)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether anything was taken back that can be said again."""
+        return bool(self._history.undone)
+
+    @property
+    def has_heatmap(self) -> bool:
+        """Whether the agent has a heat map; see `heatmap`."""
+        return isinstance(self.agent, HeatmapAgent)
 
     @property
     def label_map(self) -> LabelMap:
         """int8 `(H, W)`; not to be written to."""
-        return self._moments[self._now].label_map
+        return self._history.now.label_map
 
     @property
     def matte(self) -> Matte:
         """The solver's answer to all that was said; not to be written to."""
-        moment = self._moments[self._now]
-        if moment.matte is None:
-            # A solver that remembers needs every matte before this one, looked at or not.
-            for number in range(self._now + 1) if remembers(self.prepared) else [self._now]:
-                self._solve(number)
-            moment = self._moments[self._now]
-        assert moment.matte is not None
-        return moment.matte
+        return self._history.matte(self.prepared, self.clock)
 
     @property
     def alpha(self) -> Alpha:
@@ -145,9 +138,9 @@ class QuerySession:
 
     def observation(self) -> Observation:
         """What an agent sees now; see `active_matting.observations.observe`."""
-        answers = self.answers
-        location = region_to_action(answers[-1].region, self.shape) if answers else np.zeros(2, dtype=np.float32)
-        remaining = max(0.0, 1 - len(self.interactions) / self.budget)
+        asked = [said.region for said in self.interactions if isinstance(said, RegionAnswer | Skip)]
+        location = region_to_action(asked[-1], self.shape) if asked else np.zeros(2, dtype=np.float32)
+        remaining = max(0.0, 1 - self.spent / self.budget)
         return observe(self._planes, self.label_map, self.alpha, location, remaining)
 
     def suggest(self, deterministic: bool = True) -> Region:
@@ -157,16 +150,28 @@ class QuerySession:
         """
         if self.agent is None:
             raise InvalidArgumentError("suggest() needs an agent, got none; pass one as QuerySession(..., agent=...)")
-        moment = self._moments[self._now]
-        action, state = self.agent.predict(
-            self.observation(),
-            state=moment.agent_state,
-            episode_start=np.array([moment.agent_state is None]),
-            deterministic=deterministic,
-        )
-        self._next_agent_state = state
-        self._was_asked = True
-        return self.region_of(action)
+        action, state = self.agent.predict(**self._seen(), deterministic=deterministic)
+        region = self.region_of(action)
+        self._asked = _Asked(region, state, self._asked.since if self._asked else self.clock())
+        return region
+
+    def heatmap(self) -> NDArray[np.float32]:
+        """How likely each pixel is to be worth asking about next, float32 `(H, W)`, summing to 1.
+
+        Raises `InvalidArgumentError` where the agent has no heat map; see `has_heatmap`.
+        """
+        if not isinstance(self.agent, HeatmapAgent):
+            name = "no agent" if self.agent is None else type(self.agent).__name__
+            raise InvalidArgumentError(f"heatmap() needs an agent that has a heat map, such as 'spatial', got {name}")
+        return self.agent.heatmap(**self._seen())
+
+    def expected_gain(self) -> float | None:
+        """The drop in RMSE, in [0, 1], to be expected of the next answer; None where the agent does not tell."""
+        return float(self.agent.expected_gain(**self._seen())) if isinstance(self.agent, GainAgent) else None
+
+    def should_stop(self, threshold: float = 0.001) -> bool:
+        """Whether the agent expects no answer to lower the RMSE by `threshold`; False where it does not tell."""
+        return isinstance(self.agent, GainAgent) and bool(self.agent.should_stop(**self._seen(), threshold=threshold))
 
     def region_of(self, action: ArrayLike) -> Region:
         """The region that an action `(y, x)` in [-1, 1]² means here."""
@@ -185,6 +190,17 @@ class QuerySession:
         """Say that all of `region` is `label`. `alpha`: the matte of this answer where `preview` has told it."""
         self._say(RegionAnswer(region, Label(label)), None if alpha is None else Matte(alpha))
 
+    def skip(self, region: Region | None = None) -> None:
+        """Pass over a region without an answer, by default the one just suggested; costs nothing of the budget.
+
+        Agents see it as asked about. Raises `InvalidArgumentError` where there is no suggestion to pass over.
+        """
+        if region is None:
+            if self._asked is None:
+                raise InvalidArgumentError("skip() passes over a suggestion, got none; call suggest() or give a region")
+            region = self._asked.region
+        self._say(Skip(region))
+
     def click(self, y: int, x: int, radius: int, label: Label) -> None:
         """Say that the disc of `radius` pixels around `(y, x)` is `label`."""
         self._say(Click(y, x, radius, Label(label)))
@@ -195,15 +211,13 @@ class QuerySession:
 
     def undo(self) -> None:
         """Take the latest interaction back. Raises `InvalidArgumentError` where there is none."""
-        if self._now == 0:
-            raise InvalidArgumentError("there is nothing to undo")
-        self._go_to(self._now - 1)
+        self._history.undo()
+        self._changed()
 
     def redo(self) -> None:
         """Say again what was undone last. Raises `InvalidArgumentError` where nothing was."""
-        if self._now + 1 == len(self._moments):
-            raise InvalidArgumentError("there is nothing to redo")
-        self._go_to(self._now + 1)
+        self._history.redo()
+        self._changed()
 
     def save(self, path: Path | str) -> None:
         """Write what was said, as JSON that `load` replays. Raises `FileError`."""
@@ -214,7 +228,7 @@ class QuerySession:
             "budget": self.budget,
             "protocol": self.protocol,
             "interactions": [interaction_to_json(interaction) for interaction in self.interactions],
-            "asked": [moment.was_asked for moment in self._moments[1 : self._now + 1]],
+            "asked": [moment.was_asked for moment in self._history.said],
         }
         write_json(path, content)
 
@@ -240,26 +254,28 @@ class QuerySession:
             raise FileError(f"{path} is not a whole session: {error}") from error
         return session
 
+    def _seen(self) -> dict[str, Any]:
+        """What the agent is asked with; its memory is that of the moment, whatever it was asked since."""
+        state = self._history.now.agent_state
+        return {"observation": self.observation(), "state": state, "episode_start": np.array([state is None])}
+
     def _say(self, interaction: Interaction, matte: Matte | None = None) -> None:
-        moment = self._moments[self._now]
-        label_map = record(moment.label_map, interaction, self.protocol)
-        said = _Moment((*moment.interactions, interaction), label_map, self._next_agent_state, self._was_asked, matte)
-        self._moments = [*self._moments[: self._now + 1], said]
-        self._go_to(self._now + 1)
+        now, asked = self._history.now, self._asked
+        label_map = record(now.label_map, interaction, self.protocol)
+        is_reply = asked is not None and isinstance(interaction, RegionAnswer | Skip)
+        person = self.clock() - asked.since if asked is not None and is_reply else None
+        state = asked.agent_state if asked is not None else now.agent_state
+        self._history.add(Moment(label_map, interaction, state, asked is not None, matte, Timing(person)))
+        self._changed()
 
-    def _solve(self, number: int) -> None:
-        """Make sure that a moment has its matte; the ones before it need theirs only where the solver remembers."""
-        moment = self._moments[number]
-        if moment.matte is not None:
-            return
-        before = self._moments[number - 1] if number else None
-        if before is not None and before.matte and np.array_equal(before.label_map, moment.label_map):
-            matte = before.matte
-        else:
-            matte = self.prepared.solve(moment.label_map, previous=before.matte if before else None)
-        self._moments[number] = replace(moment, matte=matte)
+    def _changed(self) -> None:
+        self._asked = None  # it was asked about another moment
 
-    def _go_to(self, number: int) -> None:
-        self._now = number
-        self._next_agent_state = self._moments[number].agent_state
-        self._was_asked = False
+
+@dataclass(frozen=True)
+class _Asked:
+    """A suggestion that waits for what is said about it."""
+
+    region: Region
+    agent_state: Any
+    since: float  # by the clock
