@@ -3,7 +3,7 @@
 Asks at the terminal about one region after another: f foreground, b background, m mixed, s skip, u undo, q enough. The
 region in question is outlined in --picture, which is rewritten each time; so is --session, after every answer. With
 --truth a simulated user, who knows the true alpha, answers instead. The photograph is worked on with its longer side at
---image-size; the matte is enlarged to the photograph's size. --output gets the object in its own colours on a
+--image-size, and matted at its own size at the end. --output gets the object in its own colours on a
 transparent ground (RGBA), --alpha the matte alone.
 
 example: active-matting suggest photo.jpg --agent results/demo/agent --output cutout.png
@@ -26,12 +26,12 @@ from active_matting.agents.cli.photographs import (
 from active_matting.annotators import make_annotator
 from active_matting.data.images import read_image, write_picture
 from active_matting.envs.rendering import draw_regions
-from active_matting.full_size import enlarge, shrink
+from active_matting.full_size import shrink
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.regions import Region
 from active_matting.session import Agent, QuerySession
-from active_matting.solvers import Matte, Solver, make_solver
+from active_matting.solvers import Solver, make_solver
 from active_matting.types import Image, Label
 
 Reply: TypeAlias = Label | Literal["skip", "undo", "enough"]
@@ -87,7 +87,7 @@ def run(given: argparse.Namespace) -> None:
         annotator = make_annotator("exact", truth)
         _loop(session, given.budget, annotator.answer)
         print(f"rmse: {rmse(session.alpha, truth):.4f}")
-    write_outputs(photograph, Matte(enlarge(session.alpha, photograph.shape)), given.output, given.alpha)
+    write_outputs(photograph, session.at_full_size(photograph), given.output, given.alpha)
     if given.session is not None:
         session.save(given.session)
         print(f"session: {given.session}")
