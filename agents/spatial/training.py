@@ -1,7 +1,8 @@
 """From a recipe to an agent: episodes made ahead, imitation, and the folder that `SpatialAgent.load` reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -127,17 +128,18 @@ def _played_by(start: Path | str | None, options: Mapping[str, Any]) -> dict[str
 
 
 def record(episodes: Episodes, count: int, workers: int = 1) -> None:
-    """Make the first `count` episodes, as far as they are not kept already, in so many processes."""
+    """Make the first `count` episodes, as far as they are not kept already, in so many processes; one is this one."""
     missing = [number for number in range(count) if not episodes.is_kept(number)]
     if not missing:
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (episodes,)) as pool:
-        try:
-            for _ in tqdm(pool.map(_make, missing), total=len(missing), desc="episodes", unit="episode"):
-                pass
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with ExitStack() as stack:
+        made: Iterable[object] = map(episodes.__getitem__, missing)
+        if workers > 1:
+            pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (episodes,))
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            made = pool.map(_make, missing)
+        for _ in tqdm(made, total=len(missing), desc="episodes", unit="episode"):
+            pass
 
 
 _episodes: Episodes | None = None

@@ -50,7 +50,7 @@ def test_every_recipe_makes_a_network_and_names_tasks_that_there_are(name: str) 
 
 
 def test_what_is_left_in_the_folder_is_an_agent_that_asks(tmp_path: Path) -> None:
-    trained = train(tmp_path / "agent", make_recipe(EPISODES))
+    trained = train(tmp_path / "agent", make_recipe(EPISODES), workers=2)
     loaded = make_agent(str(tmp_path / "agent"))
     image = np.random.default_rng(0).random((40, 40, 3), dtype=np.float32)
     regions = [
