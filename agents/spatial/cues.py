@@ -9,6 +9,9 @@ from active_matting.agents.spatial.grid import CELL
 COLOURS, _NEAR = (0.05, 0.15), 0.12
 """Standard deviations within which a cell is like one that was told: of colours in [0, 1]; of places, of the side."""
 
+_BESIDE = ((0.35, 0.7, 0.35), (0.7, 0.0, 0.7), (0.35, 0.7, 0.35))
+"""How much less likely, in logits, cells beside a mixed one are asked about."""
+
 _ENOUGH = 2
 """Answers after which both classes should have been told."""
 
@@ -84,6 +87,20 @@ def usefulness(kinds: Tensor, told: Tensor, asked: Tensor, alike: Tensor) -> Ten
     _, wide, near = torch.where(only[:, :1, None, None], alike[:, :3], alike[:, 3:]).unbind(1)
     far = ((1 - near).clamp(min=0.01) * (1 - wide).clamp(min=0.01)).pow(1 - doubt)
     return (useful * far).clamp(min=1e-3)
+
+
+def in_view_of_mixed(logits: Tensor, useful: Tensor, told: Tensor, asked: Tensor) -> Tensor:
+    """Logits (N, h, w) of asking about each cell, from a map's and from how useful an answer is, (N, h, w) each.
+
+    told: (N, 2, 8h, 8w); asked: (N, 1, h, w). What lies beside cells that were mixed is less likely asked about. And
+    where more cells were mixed than not the picture has more of them than is seen: what is sure to be pure is worth
+    more, and the map's opinion less.
+    """
+    is_told = functional.avg_pool2d(told, CELL).sum(1, keepdim=True) > 0.5
+    is_mixed = ((asked > 0.5) & ~is_told).to(logits)
+    beside = functional.conv2d(is_mixed, is_mixed.new_tensor(_BESIDE)[None, None], padding=1)[:, 0]
+    surplus = (is_mixed.sum((1, 2, 3)) - is_told.sum((1, 2, 3))).clamp(min=0)[:, None, None]
+    return (logits + useful.log()) / (1 + 0.3 * surplus) + 0.6 * surplus * useful.log() - beside
 
 
 def close(logits: Tensor, asked: Tensor) -> Tensor:

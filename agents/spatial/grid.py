@@ -49,11 +49,17 @@ class Grid:
 
     def number_at(self, y: float, x: float) -> int:
         """The cell whose centre is nearest to `(y, x)`, which tells the last ones apart where these are moved in."""
-        places = []
-        for count, extent, place in zip(self.cells, self.shape, (y, x), strict=True):
-            firsts = np.minimum(np.arange(count) * self.side, extent - self.side)
-            places.append(int(np.abs(firsts + self.side // 2 - place).argmin()))
-        return places[0] * self.cells[1] + places[1]
+        row, column = (
+            int(np.abs(centres - place).argmin()) for centres, place in zip(self._centres(), (y, x), strict=True)
+        )
+        return row * self.cells[1] + column
+
+    def _centres(self) -> tuple[NDArray[np.int_], ...]:
+        """Of the rows of cells, and of the columns, in pixels."""
+        return tuple(
+            np.minimum(np.arange(count) * self.side, extent - self.side) + self.side // 2
+            for count, extent in zip(self.cells, self.shape, strict=True)
+        )
 
     def shrink(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A plane (H, W), or (H, W, C), with `CELL` pixels to a cell's side, averaged over areas where it shrinks."""
@@ -64,8 +70,10 @@ class Grid:
         return np.asarray(cv2.resize(plane, (CELL * columns, CELL * rows), interpolation=how), dtype=np.uint8)
 
     def enlarge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Values of the cells (rows, columns) at each pixel of theirs, float32 (H, W); the last where they overlap."""
-        spread = np.empty(self.shape, dtype=np.float32)
-        for region, value in zip(self.regions(), values.ravel(), strict=True):
-            spread[region.slices] = value
-        return spread
+        """Values of the cells (rows, columns) at each pixel, float32 (H, W); where two overlap, of the nearer one."""
+        off = (self.side - 1) / 2 - self.side // 2  # of a middle from the pixel that stands for it
+        rows, columns = (
+            np.abs(np.arange(extent)[:, None] - (centres + off)).argmin(1)
+            for centres, extent in zip(self._centres(), self.shape, strict=True)
+        )
+        return np.asarray(values[rows[:, None], columns], dtype=np.float32)

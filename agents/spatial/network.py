@@ -13,6 +13,7 @@ from active_matting.agents.spatial.cues import (
     close,
     counted,
     disagreement,
+    in_view_of_mixed,
     likeness,
     places,
     usefulness,
@@ -197,7 +198,7 @@ class SpatialPolicy(nn.Module):
         maps = self.maps(last).float()
         value, log_rmse = self.figures(torch.cat([seen.whole, last.mean((2, 3))], 1)).float().unbind(1)
         useful = usefulness(maps[:, 3:].detach(), sight.told, sight.asked, seen.alike)
-        logits = close(maps[:, 0] + useful.log(), sight.asked[:, 0])
+        logits = close(in_view_of_mixed(maps[:, 0], useful, sight.told, sight.asked), sight.asked[:, 0])
         shape = logits.shape
         log_probability = functional.log_softmax(logits.flatten(1), 1).view(shape)
         return Decision(log_probability, maps[:, 1].clamp(max=1), maps[:, 3:], maps[:, 2], value, log_rmse)

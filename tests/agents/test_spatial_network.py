@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from active_matting.agents.spatial.cues import disagreement, likeness, usefulness
+from active_matting.agents.spatial.cues import disagreement, in_view_of_mixed, likeness, usefulness
 from active_matting.agents.spatial.grid import CELL
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.errors import InvalidArgumentError
@@ -185,6 +185,27 @@ def test_the_longer_one_class_alone_is_told_the_less_its_view_counts_and_the_mor
     spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
     useful = usefulness(kinds, spread, told.amax(1, keepdim=True), likeness(colours, told))
     torch.testing.assert_close(useful, torch.full((1, 6, 6), 0.999))
+
+
+def test_where_most_cells_were_mixed_the_sure_ones_count_more_and_those_beside_mixed_ones_less() -> None:
+    told, asked = torch.zeros(1, 2, 5, 5), torch.zeros(1, 1, 5, 5)
+    logits, useful = torch.zeros(1, 5, 5), torch.full((1, 5, 5), 0.5)
+    logits[0, 4, 4], useful[0, 4, 0] = 1.0, 0.9
+
+    def change() -> torch.Tensor:
+        spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
+        return in_view_of_mixed(logits, useful, spread, asked)[0]
+
+    torch.testing.assert_close(change(), (logits + useful.log())[0])  # nothing was mixed yet
+    asked[0, 0, 0, :2] = 1
+    told[0, 0, 0, 0] = 1  # one of two
+    beside = torch.zeros(5, 5)
+    beside[0, [0, 2]], beside[1, :3] = -0.7, torch.tensor([-0.35, -0.7, -0.35])
+    torch.testing.assert_close(change(), (logits + useful.log())[0] + beside)
+    told[:] = 0  # both were mixed
+    assert change()[4, 4] < change()[4, 0]
+    expected = (1 + np.log(0.5)) / 1.6 + 1.2 * np.log(0.5)
+    assert change()[4, 4].item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_disagreement_tells_how_much_and_what_the_other_holds_a_cell_to_be() -> None:
