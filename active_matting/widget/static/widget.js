@@ -31,10 +31,12 @@ function render({ model, el }) {
   let stroke = null; // { points, label, isDone }
   let pan = null; // { y, x, pointer } where it began
   let pointer = null; // on the image, for the brush
+  let hover = null;
   let isSpaceDown = false;
   let waiting = 0; // a timer
   let askedAt = 0; // when the region appeared, for its pulse
   let frame = 0;
+  let isResultOld = true;
   const newest = {}; // kind → how many such pictures have come, since they are decoded out of turn
 
   // ---------------------------------------------------------------- to and from Python
@@ -239,9 +241,11 @@ function render({ model, el }) {
   function onPointerMove(event) {
     const canvas = event.currentTarget;
     pointer = canvas === ui.image ? placeOf(canvas, event) : null;
+    hover = canvas === ui.image ? [event.offsetY, event.offsetX] : null; // on the screen, for the loupe to step aside
     if (pan) {
       const [y, x] = placeOf(pan.canvas, event);
       act.move(pan.place[0] - y, pan.place[1] - x);
+      draw();
     } else if (stroke && !stroke.isDone) {
       for (const each of event.getCoalescedEvents?.() ?? [event]) {
         const [y, x] = placeOf(canvas, each);
@@ -249,7 +253,7 @@ function render({ model, el }) {
         if (Math.hypot(y - lastY, x - lastX) >= 1) stroke.points.push([y, x]);
       }
     }
-    draw();
+    draw(false);
   }
 
   function onPointerUp(event) {
@@ -303,8 +307,8 @@ function render({ model, el }) {
     ui.progress.setAttribute("aria-valuemax", budget);
     const words = [`${spent} of ${budget} answers`];
     const some = Object.entries({ foreground: "foreground", background: "background", transition: "mixed",
-      clicks: "clicks", strokes: "strokes", skipped: "skipped" }).filter(([name]) => counts[name]);
-    if (some.length) words[0] += ` (${some.map(([name, word]) => `${counts[name]} ${word}`).join(", ")})`;
+      clicks: "by click", strokes: "by stroke", skipped: "skipped" }).filter(([name]) => counts[name]);
+    if (some.length) words[0] += `: ${some.map(([name, word]) => `${counts[name]} ${word}`).join(", ")}`;
     if (state.seconds_per_answer !== null) words.push(`${state.seconds_per_answer.toFixed(1)} s per answer`);
     if (spent && state.seconds.suggestion) words.push(`matte in ${seconds(state.seconds.matte)}`);
     ui.words.textContent = words.join(" · ");
@@ -369,8 +373,14 @@ function render({ model, el }) {
     return { scale, top: height / 2 - view.y * scale, left: width / 2 - view.x * scale };
   }
 
-  function draw() {
-    if (!frame) frame = requestAnimationFrame(() => { frame = 0; drawImage(); drawResult(); });
+  function draw(isResultToo = true) {
+    isResultOld ||= isResultToo;
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      drawImage();
+      if (isResultOld) drawResult();
+      isResultOld = false;
+    });
   }
 
   /** The canvas, cleared and in its screen's own resolution, with what turns the image's places into its. */
@@ -438,8 +448,8 @@ function render({ model, el }) {
       context.strokeStyle = colour;
       context.strokeRect(x - grown, y - grown, side + 2 * grown, side + 2 * grown);
     }
-    if (age < 1) draw();
-    if (side < 90) drawLoupe(context, y + side / 2, x + side / 2);
+    if (age < 1) draw(false);
+    if (side < 90 && view.tool === "answer") drawLoupe(context, y + side / 2, x + side / 2);
   }
 
   /** The asked region and what surrounds it, enlarged, in the corner that is farthest from it. */
@@ -447,6 +457,7 @@ function render({ model, el }) {
     const [height, width] = [ui.image.clientHeight, ui.image.clientWidth];
     const size = Math.min(150, 0.34 * Math.min(height, width));
     const [atY, atX] = [y < height / 2 ? height - size - 8 : 8, x < width / 2 ? width - size - 8 : 8];
+    if (hover && hover[0] > atY && hover[0] < atY + size && hover[1] > atX && hover[1] < atX + size) return;
     const side = state.asked.side;
     const [row, column] = [state.asked.top - side, state.asked.left - side];
     context.fillStyle = "#444";
@@ -527,14 +538,14 @@ function render({ model, el }) {
   for (const canvas of [ui.image, ui.result]) {
     Object.assign(canvas, {
       onpointerdown: onPointerDown, onpointermove: onPointerMove, onpointerup: onPointerUp, onpointercancel: onPointerUp,
-      onpointerleave: () => { pointer = null; draw(); }, oncontextmenu: (event) => event.preventDefault(),
+      onpointerleave: () => { pointer = hover = null; draw(false); }, oncontextmenu: (event) => event.preventDefault(),
     });
     canvas.addEventListener("wheel", onWheel, { passive: false });
   }
   ui.root.addEventListener("keydown", onKeyDown);
   ui.root.addEventListener("keyup", onKeyUp);
   ui.root.addEventListener("focusout", stopMoving);
-  const observer = new ResizeObserver(draw);
+  const observer = new ResizeObserver(() => draw());
   observer.observe(ui.image);
   observer.observe(ui.result);
   act.tool("answer");
@@ -594,10 +605,7 @@ function build(el, canFinish) {
           group("kinds", "Ground", [["checker", button("Checker", "Over a checkerboard")],
             ["colour", h("label", { class: "am-colour", title: "Over any colour" },
               named("colour", h("input", { type: "color", value: "#3b82f6", "aria-label": "Over any colour" })))],
-            ["photo", button("Photo…", "Over a photograph from this computer")]]))),
-        h("div", { class: "am-group am-end", role: "group", "aria-label": "Zoom" },
-          named("smaller", button("−", "Zoom out (−)")), named("zoom", h("span", { class: "am-zoom" }, "100 %")),
-          named("larger", button("+", "Zoom in (+)")), named("fit", button("Fit", "Fit the picture (0)")))),
+            ["photo", button("Photo…", "Over a photograph from this computer")]])))),
       named("result", h("canvas", { class: "am-result", role: "img", "aria-label": "The result" })))),
   named("photo", h("input", { type: "file", accept: "image/*", hidden: true, tabindex: -1 })),
   named("progress", h("div", { class: "am-progress", role: "progressbar", "aria-label": "Answers", "aria-valuemin": 0 },
@@ -605,7 +613,10 @@ function build(el, canFinish) {
   h("div", { class: "am-row am-bottom" },
     h("div", { class: "am-told" }, named("words", h("div")), named("busy", h("div", { class: "am-quiet" })),
       named("enough", h("div", { class: "am-enough", hidden: true })), named("files", h("div", { class: "am-files", hidden: true }))),
-    h("div", { class: "am-group am-end" },
+    h("div", { class: "am-group", role: "group", "aria-label": "Zoom" },
+      named("smaller", button("−", "Zoom out (−)")), named("zoom", h("span", { class: "am-zoom" }, "100 %")),
+      named("larger", button("+", "Zoom in (+)")), named("fit", button("Fit", "Fit the picture (0)"))),
+    h("div", { class: "am-group" },
       named("export", h("button", { class: "am-main", title: "Write cut-out, alpha, labels and session" }, "Export")),
       named("done", h("button", { class: "am-main", title: "Export and stop", hidden: !canFinish }, "Done")))),
   h("details", { class: "am-help" }, h("summary", {}, "Keys"),
