@@ -23,7 +23,7 @@ class Timing:
     """The solver's time; None where it did not have to solve, or has not yet."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moment:
     """All that one more interaction changes; undo goes back to an earlier one."""
 
@@ -79,25 +79,30 @@ class History:
         self._now += 1
 
     def matte(self, prepared: PreparedSolver, clock: Callable[[], float]) -> Matte:
-        """That of the chosen moment, solved where it was not yet; `clock` tells seconds."""
-        if self.now.matte is None:
-            # A solver that remembers needs every matte before this one, looked at or not.
-            for number in range(self._now + 1) if remembers(prepared) else [self._now]:
-                self._solve(number, prepared, clock)
-        assert self.now.matte is not None
-        return self.now.matte
+        """That of the chosen moment, solved where it was not yet; `clock` tells seconds.
 
-    def _solve(self, number: int, prepared: PreparedSolver, clock: Callable[[], float]) -> None:
-        moment = self._moments[number]
-        if moment.matte is not None:
-            return
-        before = self._moments[number - 1] if number else None
-        if before is not None and before.matte and np.array_equal(before.label_map, moment.label_map):
-            self._moments[number] = replace(moment, matte=before.matte)
-            return
-        started = clock()
-        matte = prepared.solve(moment.label_map, previous=before.matte if before else None)
-        timing = moment.timing
-        if timing.solve is None:  # else it was read from a file, of when it was first solved
-            timing = replace(timing, solve=clock() - started)
-        self._moments[number] = replace(moment, matte=matte, timing=timing)
+        While one thread solves, another may go on: the result is that of the moment which was chosen at the call.
+        """
+        moments = self._moments[: self._now + 1]
+        # A solver that remembers needs every matte before this one, looked at or not.
+        for number in range(len(moments)) if remembers(prepared) else [len(moments) - 1]:
+            moment = moments[number]
+            if moment.matte is None:
+                moments[number] = _solved(moment, moments[number - 1] if number else None, prepared, clock)
+                if self._moments[number : number + 1] == [moment]:  # else it was taken back meanwhile
+                    self._moments[number] = moments[number]
+        matte = moments[-1].matte
+        assert matte is not None
+        return matte
+
+
+def _solved(moment: Moment, before: Moment | None, prepared: PreparedSolver, clock: Callable[[], float]) -> Moment:
+    """The moment with its matte; `before`, the one before it, need not have its own."""
+    if before is not None and before.matte and np.array_equal(before.label_map, moment.label_map):
+        return replace(moment, matte=before.matte)
+    started = clock()
+    matte = prepared.solve(moment.label_map, previous=before.matte if before else None)
+    timing = moment.timing
+    if timing.solve is None:  # else it was read from a file, of when it was first solved
+        timing = replace(timing, solve=clock() - started)
+    return replace(moment, matte=matte, timing=timing)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from active_matting.errors import FileError, InvalidArgumentError
-from active_matting.files import read_json, write_json
+from active_matting.files import set_aside
 from active_matting.labels import (
     Click,
     Interaction,
@@ -18,19 +19,16 @@ from active_matting.labels import (
     Skip,
     Stroke,
     check_protocol,
-    interaction_from_json,
-    interaction_to_json,
     record,
 )
 from active_matting.observations import Observation, image_planes, observe
 from active_matting.regions import Region, action_to_region, check_side, region_to_action
 from active_matting.session.agent import Agent, GainAgent, HeatmapAgent
+from active_matting.session.document import Entry, ImageReference, SessionDocument, json_able
 from active_matting.session.history import History, Moment, Timing
-from active_matting.solvers.base import Matte, Solver
+from active_matting.solvers import Matte, Solver, describe
 from active_matting.solvers.together import remembers, solve_next
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
-
-FORMAT = 1
 
 
 class QuerySession:
@@ -39,7 +37,10 @@ class QuerySession:
     image: float32 `(H, W, 3)` in [0, 1]. solver: see `make_solver`. agent: see `Agent`; only `suggest` needs it.
     region_size: side of the regions, pixels. budget: how many answers are planned (agents are told what is left;
     more may be given). protocol: "paper" (a transition answer changes nothing) or "extended" (it is recorded).
-    Raises `InvalidArrayError` and `InvalidArgumentError`.
+    image_path: the file that the image, or the photograph it was shrunk from, was read from; a saved session refers to
+    it. autosave: a file to which the session is saved after every change, see `save`; what else lies there is renamed,
+    with a `~` behind its name. Where that fails, the call that made the change raises `FileError`, yet the change
+    holds, and the next one tries again. Raises `InvalidArrayError` and `InvalidArgumentError`.
 
     >>> from active_matting import make_solver
     >>> session = QuerySession(np.zeros((40, 40, 3), np.float32), make_solver("closed-form"), region_size=10)
@@ -61,6 +62,8 @@ class QuerySession:
         region_size: int = 20,
         budget: int = 20,
         protocol: str = "paper",
+        image_path: Path | str | None = None,
+        autosave: Path | str | None = None,
     ) -> None:
         self.image = check_image(image)
         height, width = self.image.shape[:2]
@@ -77,6 +80,8 @@ class QuerySession:
         self._planes = image_planes(self.image)
         self.clock: Callable[[], float] = time.perf_counter
         """What `timings` are read from, seconds; nothing else depends on it."""
+        self.image_path, self.autosave = image_path, autosave
+        self._owns_autosave = False  # whether what lies there is this session's
         self._history = History(Moment(np.zeros(self.shape, dtype=np.int8)))
         self._asked: _Asked | None = None
 
@@ -212,47 +217,60 @@ class QuerySession:
     def undo(self) -> None:
         """Take the latest interaction back. Raises `InvalidArgumentError` where there is none."""
         self._history.undo()
-        self._changed()
+        self._change()
 
     def redo(self) -> None:
         """Say again what was undone last. Raises `InvalidArgumentError` where nothing was."""
         self._history.redo()
-        self._changed()
+        self._change()
 
     def save(self, path: Path | str) -> None:
-        """Write what was said, as JSON that `load` replays. Raises `FileError`."""
-        content = {
-            "format": FORMAT,
-            "shape": list(self.shape),
-            "region_size": self.region_size,
-            "budget": self.budget,
-            "protocol": self.protocol,
-            "interactions": [interaction_to_json(interaction) for interaction in self.interactions],
-            "asked": [moment.was_asked for moment in self._history.said],
-        }
-        write_json(path, content)
+        """Write all of the session but the pixels, as JSON that `load` replays; undone interactions too.
+
+        See `active_matting.session.document`. Raises `FileError`.
+        """
+        settings = {"region_size": self.region_size, "budget": self.budget, "protocol": self.protocol}
+        said, undone = (
+            [Entry(moment.interaction, moment.was_asked, moment.timing) for moment in moments if moment.interaction]
+            for moments in (self._history.said, self._history.undone)
+        )
+        agent = json_able(getattr(self.agent, "made_as", None))
+        SessionDocument(self._reference, settings, said, undone, describe(self.solver), agent).write(path)
 
     @classmethod
-    def load(cls, path: Path | str, image: Image, solver: Solver, agent: Agent | None = None) -> "QuerySession":
-        """The session that `save` wrote, replayed on its image. Raises `FileError` where the file is another.
+    def load(
+        cls,
+        path: Path | str,
+        image: Image,
+        solver: Solver,
+        agent: Agent | None = None,
+        *,
+        autosave: Path | str | None = None,
+    ) -> "QuerySession":
+        """The session that `save` wrote, replayed on its image. Raises `FileError` where the file is another's.
 
         The agent is asked again wherever it was asked then, so that it remembers what it did when it was saved.
+        `active_matting.agents.sessions.open_session` finds image, solver and agent by itself.
         """
-        content = read_json(path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise FileError(f"{path} is not a session of format {FORMAT}")
-        if content.get("shape") != list(image.shape[:2]):
-            raise FileError(f"{path} belongs to an image of shape {content.get('shape')}, got {image.shape[:2]}")
+        document = SessionDocument.read(path)
+        document.image.check(image, path)
         try:
-            settings = {name: content[name] for name in ("region_size", "budget", "protocol")}
-            session = cls(image, solver, agent, **settings)
-            for entry, was_asked in zip(content["interactions"], content["asked"], strict=True):
-                if agent is not None and was_asked:
+            session = cls(image, solver, agent, **document.settings, image_path=document.image.path)
+            for entry in (*document.said, *document.undone):
+                if agent is not None and entry.was_asked:
                     session.suggest()
-                session._say(interaction_from_json(entry))
-        except (KeyError, TypeError, ValueError) as error:
+                session._add(entry)
+        except (InvalidArgumentError, TypeError) as error:
             raise FileError(f"{path} is not a whole session: {error}") from error
+        for _ in document.undone:
+            session.undo()
+        session.autosave = autosave
+        session._owns_autosave = autosave is not None and Path(autosave).absolute() == Path(path).absolute()
         return session
+
+    @cached_property
+    def _reference(self) -> ImageReference:
+        return ImageReference.of(self.image, self.image_path)
 
     def _seen(self) -> dict[str, Any]:
         """What the agent is asked with; its memory is that of the moment, whatever it was asked since."""
@@ -260,16 +278,26 @@ class QuerySession:
         return {"observation": self.observation(), "state": state, "episode_start": np.array([state is None])}
 
     def _say(self, interaction: Interaction, matte: Matte | None = None) -> None:
-        now, asked = self._history.now, self._asked
-        label_map = record(now.label_map, interaction, self.protocol)
-        is_reply = asked is not None and isinstance(interaction, RegionAnswer | Skip)
-        person = self.clock() - asked.since if asked is not None and is_reply else None
-        state = asked.agent_state if asked is not None else now.agent_state
-        self._history.add(Moment(label_map, interaction, state, asked is not None, matte, Timing(person)))
-        self._changed()
+        person = None
+        if self._asked is not None and isinstance(interaction, RegionAnswer | Skip):
+            person = self.clock() - self._asked.since
+        self._add(Entry(interaction, self._asked is not None, Timing(person)), matte)
+        self._change()
 
-    def _changed(self) -> None:
+    def _add(self, entry: Entry, matte: Matte | None = None) -> None:
+        now, asked = self._history.now, self._asked
+        label_map = record(now.label_map, entry.interaction, self.protocol)
+        state = asked.agent_state if asked is not None else now.agent_state
+        self._history.add(Moment(label_map, entry.interaction, state, entry.was_asked, matte, entry.timing))
+        self._asked = None
+
+    def _change(self) -> None:
         self._asked = None  # it was asked about another moment
+        if self.autosave is not None:
+            if not self._owns_autosave:
+                set_aside(self.autosave)
+                self._owns_autosave = True
+            self.save(self.autosave)
 
 
 @dataclass(frozen=True)

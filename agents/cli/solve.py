@@ -16,13 +16,13 @@ from active_matting.agents.cli.options import add_solver, solver_options
 from active_matting.agents.cli.photographs import (
     check_outputs,
     check_size,
-    enlarge,
     load_session,
     read_alpha_of,
     write_outputs,
 )
 from active_matting.data.images import read_image, read_trimap
 from active_matting.errors import InvalidArgumentError
+from active_matting.full_size import enlarge
 from active_matting.labels import from_trimap
 from active_matting.metrics import all_metrics
 from active_matting.solvers import Matte, make_solver

@@ -17,15 +17,14 @@ from active_matting.agents import make_agent
 from active_matting.agents.cli import options
 from active_matting.agents.cli.photographs import (
     check_outputs,
-    enlarge,
     load_session,
     read_alpha_of,
-    shrink,
     write_outputs,
 )
 from active_matting.annotators import make_annotator
 from active_matting.data.images import read_image, write_picture
 from active_matting.envs.rendering import draw_regions
+from active_matting.full_size import enlarge, shrink
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.regions import Region
