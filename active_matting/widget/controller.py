@@ -14,12 +14,13 @@ being computed; "exported" the "files"; "error" a "text"; "finished" comes last.
 
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, TypeAlias
 
 from active_matting.errors import FileError, InvalidArgumentError
+from active_matting.full_size import enlarge
 from active_matting.regions import Region
 from active_matting.session import QuerySession
 from active_matting.solvers.base import Matte
@@ -33,6 +34,11 @@ from active_matting.widget.pictures import alpha_png, heat_png, image_png, label
 from active_matting.widget.state import describe, place
 
 Message: TypeAlias = Mapping[str, Any]
+
+# One worker for all controllers of a process: linear algebra of two threads at once, each of which would use all cores,
+# can take a hundred times as long. Another thread writes files, so that the person may go on meanwhile.
+_WORKER = ThreadPoolExecutor(1, "active-matting-solve")
+_WRITER = ThreadPoolExecutor(1, "active-matting-write")
 
 
 class Controller:
@@ -65,10 +71,9 @@ class Controller:
             "preparing the solver, once on each machine": self._warm_up,
         }
         self._made = dict.fromkeys(self._jobs, -1)  # of which version; the first ones of the jobs are done first
-        self._worker = ThreadPoolExecutor(1, "active-matting-solve")
-        self._exporter = ThreadPoolExecutor(1, "active-matting-export")
         self._is_working = self._is_closed = self._wants_heat = self._wants_export = self._is_last = False
         self._writing = 0  # exports under way
+        self._writes: list[Future[None]] = []
         self._asked: Region | None = None
         self._number = 0  # of the suggestion, so that a late answer does not go to another region
         self._estimated: dict[str, Any] = {"gain": None, "enough": False}
@@ -112,8 +117,8 @@ class Controller:
         with self._guard.held():
             self._is_closed = True
             self._guard.version += 1
-        self._worker.shutdown(cancel_futures=True)
-        self._exporter.shutdown(cancel_futures=True)
+        self._idle.wait()
+        wait(self._writes)
 
     def _handle(self, message: Message) -> None:
         before = self.session.interactions
@@ -178,7 +183,7 @@ class Controller:
         if not self._is_working and not self._is_closed:
             self._is_working = True
             self._idle.clear()
-            self._worker.submit(self._work)
+            _WORKER.submit(self._work)
 
     def _work(self) -> None:
         self._guard.worker = threading.get_ident()
@@ -255,13 +260,15 @@ class Controller:
             self.session.save(self.outputs.session)
         self._writing += 1
         self._show_state()
-        self._exporter.submit(self._write, *snapshot, self._is_last)  # a thread of its own: the person may go on
+        self._writes.append(_WRITER.submit(self._write, *snapshot, self._is_last))
 
     def _write(self, matte: Matte, label_map: LabelMap, is_last: bool) -> None:
         started = perf_counter()
         failure: Exception | None = None
         try:
             photograph = self.session.image if self.photograph is None else self.photograph
+            if photograph.shape[:2] != matte.alpha.shape:
+                matte = Matte(enlarge(matte.alpha, photograph.shape))
             self.outputs.write_pictures(photograph, matte, label_map)
         except Exception as error:  # a full disk, say: told, and the session goes on
             failure = error

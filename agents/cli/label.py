@@ -19,8 +19,9 @@ from pathlib import Path
 
 from active_matting.agents import make_agent
 from active_matting.agents.cli import options
-from active_matting.agents.cli.photographs import load_session, shrink
+from active_matting.agents.sessions import open_session
 from active_matting.data.images import read_image
+from active_matting.full_size import shrink
 from active_matting.session import QuerySession
 from active_matting.solvers import make_solver
 from active_matting.types import Image
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of a random agent")
     options.add_queries(parser, image_size=400, region_size=20, budget=20)
     options.add_solver(parser)
+    parser.set_defaults(solver="segment-then-matte")  # the best with few answers
     parser.add_argument(
         "--output",
         type=Path,
@@ -72,7 +74,7 @@ def _open_session(given: argparse.Namespace, photograph: Image) -> QuerySession:
     solver = make_solver(given.solver, **options.solver_options(given))
     agent = make_agent(given.agent, seed=given.seed)
     if given.session is not None and given.session.exists():
-        return load_session(given.session, photograph, solver, agent)
+        return open_session(given.session, photograph, solver=solver, agent=agent, autosave=given.session)
     return QuerySession(
         shrink(photograph, given.image_size),
         solver,
@@ -80,6 +82,8 @@ def _open_session(given: argparse.Namespace, photograph: Image) -> QuerySession:
         region_size=given.region_size,
         budget=given.budget,
         protocol=given.protocol,
+        image_path=given.image,
+        autosave=given.session,
     )
 
 
