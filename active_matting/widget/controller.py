@@ -29,7 +29,7 @@ from active_matting.types import Image, LabelMap
 from active_matting.widget.events import Emit, Events
 from active_matting.widget.guard import Guard, LettingGo, SupersededError
 from active_matting.widget.messages import CHANGES, label_of
-from active_matting.widget.outputs import Outputs
+from active_matting.widget.outputs import Outputs, warm_up_colours
 from active_matting.widget.pictures import alpha_png, heat_png, image_png, label_png
 from active_matting.widget.state import describe, place
 
@@ -248,6 +248,7 @@ class Controller:
         # While the person looks at the first region: the first solve on a machine compiles for a while.
         with self._guard.let_go():
             warm_up(self.session.solver)
+            _WRITER.submit(warm_up_colours)
 
     def _export(self) -> None:
         self._wants_export = False

@@ -4,8 +4,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+import threadpoolctl
 from numpy.typing import NDArray
 
 from active_matting.solvers.base import Matte, PreparedSolver
@@ -14,6 +16,22 @@ from active_matting.types import LabelMap
 
 class SupersededError(Exception):
     """What was computed is of an older state than the present one; nobody needs it any more."""
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within it the process's linear algebra is done by the thread that asks for it.
+
+    A solver's products are small. Where other work keeps the cores busy, as in a notebook it may, shared between threads
+    they wait for each other: `segment-then-matte` took three times as long.
+    """
+    with _pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _pools() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()  # looks through all loaded libraries, which takes a while
 
 
 class Guard:
@@ -109,7 +127,7 @@ class LettingGo:
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         if not self._guard.is_workers:
             return self._prepared.solve(label_map, previous)
-        with self._guard.let_go():
+        with self._guard.let_go(), one_blas_thread():
             return self._prepared.solve(label_map, previous)
 
     def solve_many(self, label_maps: NDArray[Any]) -> NDArray[Any]:

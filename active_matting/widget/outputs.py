@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -63,3 +64,10 @@ def greys_of(label_map: LabelMap, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     for label, grey in GREY_OF_LABEL.items():
         greys[label_map == label] = grey
     return np.asarray(cv2.resize(greys, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+
+
+@cache
+def warm_up_colours() -> None:
+    """Have what estimates colours compiled, once on each machine, before somebody waits for the first export."""
+    ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    cut_out(np.repeat(ramp[..., None], 3, axis=2), Matte(ramp))

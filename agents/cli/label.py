@@ -88,9 +88,7 @@ def _open_session(given: argparse.Namespace, photograph: Image) -> QuerySession:
 
 
 async def _serve(given: argparse.Namespace, session: QuerySession, outputs: Outputs, photograph: Image) -> str:
-    server = PageServer(
-        lambda emit: Controller(session, emit, outputs=outputs, photograph=photograph), port=given.port
-    )
+    server = PageServer(lambda emit: Controller(session, emit, outputs=outputs, photograph=photograph), port=given.port)
     with _interrupting(server):
         print(f"page: {server.address}\nCtrl-C, or Done on the page, writes the outputs and stops.", flush=True)
         if not given.no_browser:
