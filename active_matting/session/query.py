@@ -141,6 +141,17 @@ class QuerySession:
 
         return cut_out(self.image, self.matte)
 
+    def at_full_size(self, photograph: Image, solver: str = "shared") -> Matte:
+        """The matte of the photograph, float32 `(H', W', 3)`, of which `image` is the shrunk version.
+
+        See `active_matting.full_size.matte_at_full_size`; of a photograph of the image's shape it is `matte`.
+        """
+        if photograph.shape[:2] == self.shape:
+            return self.matte
+        from active_matting.full_size import matte_at_full_size  # who never asks need not load it
+
+        return matte_at_full_size(photograph, self.alpha, self.label_map, solver)
+
     def observation(self) -> Observation:
         """What an agent sees now; see `active_matting.observations.observe`."""
         asked = [said.region for said in self.interactions if isinstance(said, RegionAnswer | Skip)]

@@ -26,10 +26,12 @@ def check_size(plane: Alpha, path: Path, image: Image) -> None:
         raise FileError(f"{path} must have the image's size {width}×{height}, got {plane.shape[1]}×{plane.shape[0]}")
 
 
-def load_session(path: Path, photograph: Image, solver: Solver, agent: Agent | None = None) -> QuerySession:
+def load_session(
+    path: Path, photograph: Image, solver: Solver, agent: Agent | None = None, autosave: Path | None = None
+) -> QuerySession:
     """The session in `path`, on the photograph shrunk to the size it was worked on. Raises `FileError`."""
     shape = SessionDocument.read(path).image.shape
-    return QuerySession.load(path, shrink(photograph, max(shape)), solver, agent)
+    return QuerySession.load(path, shrink(photograph, max(shape)), solver, agent, autosave=autosave)
 
 
 def check_outputs(cutout: Path | None, alpha: Path | None) -> None:
