@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from active_matting.errors import FileError, InvalidArgumentError
-from active_matting.full_size import enlarge
+from active_matting.full_size import matte_at_full_size
 from active_matting.regions import Region
 from active_matting.session import QuerySession
 from active_matting.solvers.base import Matte
@@ -269,7 +269,7 @@ class Controller:
         try:
             photograph = self.session.image if self.photograph is None else self.photograph
             if photograph.shape[:2] != matte.alpha.shape:
-                matte = Matte(enlarge(matte.alpha, photograph.shape))
+                matte = matte_at_full_size(photograph, matte.alpha, label_map)
             self.outputs.write_pictures(photograph, matte, label_map)
         except Exception as error:  # a full disk, say: told, and the session goes on
             failure = error

@@ -9,12 +9,12 @@ import asyncio
 import hmac
 import json
 import secrets
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -47,10 +47,11 @@ class PageServer:
         self._faces: set[_Socket] = set()
         token = secrets.token_urlsafe(24)
         try:
-            sockets = bind_sockets(port, HOST)
+            listening = socket.create_server((HOST, port))
         except OSError as error:
             raise FileError(f"cannot listen on port {port} of {HOST}: {error.strerror or error}") from error
-        self.port = sockets[0].getsockname()[1]
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
         self.address = f"http://{HOST}:{self.port}/{token}/"
         rights = {"token": token, "hosts": [f"{name}:{self.port}" for name in (HOST, "localhost")]}
         routes = [
@@ -60,7 +61,7 @@ class PageServer:
         application = Application(routes, default_handler_class=_Nothing, default_handler_args=rights)
         self._http = HTTPServer(application)
         self.controller = make_controller(self._emit)
-        self._http.add_sockets(sockets)
+        self._http.add_socket(listening)
 
     async def until_finished(self) -> str:
         """Wait until the person is done; then stop serving. What was done, in words. Raises `FileError`."""

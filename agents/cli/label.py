@@ -100,10 +100,12 @@ async def _serve(given: argparse.Namespace, session: QuerySession, outputs: Outp
 @contextmanager
 def _interrupting(server: PageServer) -> Iterator[None]:
     """Whatever asks this process to stop has the outputs written first."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), lambda *_: server.interrupt()) for name in names}
+    loop = asyncio.get_running_loop()
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for each in signals:  # the loop's own way, as it must wake up whichever thread the signal reaches
+            loop.add_signal_handler(each, server.interrupt)
+    except NotImplementedError:  # on Windows, where the loop wakes up by itself
+        for each in signals:
+            signal.signal(each, lambda *_: server.interrupt())
+    yield

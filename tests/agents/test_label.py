@@ -59,23 +59,54 @@ async def fetch(address: str, **headers: str) -> HTTPResponse:
     try:
         return await AsyncHTTPClient().fetch(HTTPRequest(address, headers=named, follow_redirects=False))
     except HTTPClientError as error:
-        assert error.response is not None
+        if error.response is None:
+            raise
         return error.response
 
 
-async def connect(server: PageServer, **headers: str) -> WebSocketClientConnection:
-    address = server.address.replace("http", "ws", 1) + "socket"
-    return await websocket_connect(HTTPRequest(address, headers=headers))
+class Line:
+    """A web socket of the page, from its other end."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self.ended = asyncio.Event()
+        self.socket: WebSocketClientConnection | None = None
+
+    def hear(self, message: str | bytes | None) -> None:
+        self.heard.put_nowait(message)
+        if message is None:
+            self.ended.set()
+
+    async def say(self, **message: Any) -> None:
+        await self.send(json.dumps(message))
+
+    async def send(self, message: str | bytes) -> None:
+        assert self.socket is not None
+        await self.socket.write_message(message, binary=isinstance(message, bytes))
+
+    async def next_event(self, kind: str) -> tuple[dict[str, Any], list[bytes]]:
+        while True:
+            text = await self.heard.get()
+            assert isinstance(text, str), "the connection ended"
+            event = json.loads(text)
+            buffers = [await self.heard.get() for _ in range(event["buffers"])]
+            if event["event"] == kind:
+                return event, [buffer for buffer in buffers if isinstance(buffer, bytes)]
 
 
-async def next_event(socket: WebSocketClientConnection, kind: str) -> tuple[dict[str, Any], list[bytes]]:
-    while True:
-        text = await socket.read_message()
-        assert isinstance(text, str), "the connection ended"
-        event = json.loads(text)
-        buffers = [await socket.read_message() for _ in range(event["buffers"])]
-        if event["event"] == kind:
-            return event, [buffer for buffer in buffers if isinstance(buffer, bytes)]
+@asynccontextmanager
+async def connected(address: str, headers: dict[str, str] | None = None) -> AsyncIterator[Line]:
+    """A web socket, by default as the page's own browser opens it; closed, on both sides, at the end."""
+    origin = address[: address.index("/", len("http://"))]
+    headers = {"Origin": origin} if headers is None else headers
+    line = Line()
+    request = HTTPRequest(address.replace("http", "ws", 1) + "socket", headers=headers)
+    line.socket = await websocket_connect(request, on_message_callback=line.hear)
+    try:
+        yield line
+    finally:
+        line.socket.close()
+        await asyncio.wait_for(line.ended.wait(), SECONDS)
 
 
 def test_the_page_and_its_files_are_there_for_who_knows_the_secret(tmp_path: Path) -> None:
@@ -128,8 +159,10 @@ def test_nobody_else_gets_anything(tmp_path: Path) -> None:
 )
 def test_a_web_socket_is_for_the_page_alone(headers: dict[str, str], tmp_path: Path) -> None:
     async def test(server: PageServer) -> None:
+        told = {name: value.format(port=server.port) for name, value in headers.items()}
         with pytest.raises(HTTPClientError, match="403"):
-            await connect(server, **{name: value.format(port=server.port) for name, value in headers.items()})
+            async with connected(server.address, told):
+                pass
 
     run(test, tmp_path)
 
@@ -146,18 +179,17 @@ def test_it_listens_on_the_loopback_interface_alone(tmp_path: Path) -> None:
 
 def test_a_person_answers_and_is_done(tmp_path: Path) -> None:
     async def test(server: PageServer) -> None:
-        socket = await connect(server, Origin=f"http://127.0.0.1:{server.port}")
-        await socket.write_message(json.dumps({"do": "hello"}))
-        _, (png,) = await next_event(socket, "image")
-        assert png.startswith(b"\x89PNG")
-        event: dict[str, Any] = {"asked": None}
-        while event["asked"] is None:
-            event, _ = await next_event(socket, "state")
-        await socket.write_message(json.dumps({"do": "answer", "label": "foreground", "number": 1}))
-        await next_event(socket, "matte")
-        await socket.write_message(json.dumps({"do": "done"}))
-        assert (await next_event(socket, "finished"))[0]["text"] == "Finished."
-        assert await socket.read_message() is None  # closed
+        async with connected(server.address) as line:
+            await line.say(do="hello")
+            _, (png,) = await line.next_event("image")
+            assert png.startswith(b"\x89PNG")
+            event: dict[str, Any] = {"asked": None}
+            while event["asked"] is None:
+                event, _ = await line.next_event("state")
+            await line.say(do="answer", label="foreground", number=1)
+            await line.next_event("matte")
+            await line.say(do="done")
+            assert (await line.next_event("finished"))[0]["text"] == "Finished."
 
     run(test, tmp_path)
     assert read_alpha(tmp_path / "alpha.png").shape == (40, 40)
@@ -167,10 +199,9 @@ def test_a_person_answers_and_is_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nonsense", ["no JSON", "[1, 2]", "3", b"\x00\x01"])
 def test_nonsense_ends_the_connection_not_the_page(nonsense: str | bytes, tmp_path: Path) -> None:
     async def test(server: PageServer) -> None:
-        socket = await connect(server, Origin=f"http://127.0.0.1:{server.port}")
-        await socket.write_message(nonsense, binary=isinstance(nonsense, bytes))
-        while await socket.read_message() is not None:
-            pass
+        async with connected(server.address) as line:
+            await line.send(nonsense)
+            await line.ended.wait()
         assert (await fetch(server.address)).code == 200
 
     run(test, tmp_path)
@@ -183,13 +214,9 @@ def photo(tmp_path: Path) -> Path:
 
 
 async def answer_one(address: str) -> None:
-    origin = address[: address.index("/", len("http://"))]
-    socket = await websocket_connect(
-        HTTPRequest(address.replace("http", "ws", 1) + "socket", headers={"Origin": origin})
-    )
-    await socket.write_message(json.dumps({"do": "click", "y": 10, "x": 10, "radius": 3, "label": "foreground"}))
-    await next_event(socket, "matte")
-    socket.close()
+    async with connected(address) as line:
+        await line.say(do="click", y=10, x=10, radius=3, label="foreground")
+        await line.next_event("matte")
 
 
 @pytest.mark.slow
