@@ -1,7 +1,7 @@
 """The session's face: a widget in a notebook, or the same as a page of this machine's own.
 
-`controller` is the part without any user interface, which solves beside the main thread and tells what to show in
-events; `notebook` has `QueryWidget` for JupyterLab, Notebook 7, VS Code and Colab, on anywidget; `server` shows the same
+`controller` is the part without any user interface, which solves beside the main thread and tells in events what to
+show; `notebook` has `QueryWidget` for JupyterLab, Notebook 7, VS Code and Colab, on anywidget; `server` shows the same
 in a browser without a notebook, as `active-matting label photo.jpg` does. What is seen is `static/widget.js`.
 """
 

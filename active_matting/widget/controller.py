@@ -1,15 +1,15 @@
 """The session's face without a face: messages come in, events go out, and a worker solves beside them.
 
-A message is a dict; its "do" says what: "hello" (show everything), "answer" with a "label" and the "number" of the asked
-region, "skip" with that "number"; "click" with "y", "x", "radius", "label"; "stroke" with "points", "radius", "label";
-"undo"; "redo"; "heatmap" with "on"; "export"; "fetch" with the "name" of an exported file; "done" (export where anything
-was said, then end). Labels are those of `active_matting.types.Label` in lower case, or "mixed"; places are `(y, x)` in
-pixels of the session's image.
+A message is a dict; its "do" says what: "hello" (show everything), "answer" with a "label" and the "number" of the
+asked region, "skip" with that "number"; "click" with "y", "x", "radius", "label"; "stroke" with "points", "radius",
+"label"; "undo"; "redo"; "heatmap" with "on"; "export"; "fetch" with the "name" of an exported file; "done" (export
+where anything was said, then end). Labels are those of `active_matting.types.Label` in lower case, or "mixed"; places
+are `(y, x)` in pixels of the session's image.
 
 An event is a dict whose "event" says what, and buffers. "image", "labels", "matte", "heatmap" have one, a PNG (see
-`active_matting.widget.pictures`), "file" the file; "state" is what a person is told (see `active_matting.widget.state`)
-with what is "asked", the "gain" to be expected and whether that is "enough"; "busy" has a "text", empty where nothing is
-being computed; "exported" the "files"; "error" a "text"; "finished" comes last.
+`active_matting.widget.pictures`), "file" the file; "state" is what a person is told, see `active_matting.widget.state`,
+with what is "asked", the "gain" to be expected and whether that is "enough"; "busy" has a "text", empty where nothing
+is being computed; "exported" the "files"; "error" a "text"; "finished" comes last.
 """
 
 import threading

@@ -22,8 +22,8 @@ class SupersededError(Exception):
 def one_blas_thread() -> Iterator[None]:
     """Within it the process's linear algebra is done by the thread that asks for it.
 
-    A solver's products are small. Where other work keeps the cores busy, as in a notebook it may, shared between threads
-    they wait for each other: `segment-then-matte` took three times as long.
+    A solver's products are small. Shared between threads they wait for each other where other work keeps the cores
+    busy, as a notebook may: `segment-then-matte` took three times as long.
     """
     with _pools().limit(limits=1, user_api="blas"):
         yield

@@ -13,7 +13,7 @@ def describe(session: QuerySession) -> dict[str, Any]:
     """JSON-able: shape, budget, what was said and how often, what can be done, how long an answer takes.
 
     "spent": of the budget. "answers": the answered and skipped regions in order, see `place`, each with its "label".
-    "counts": by label, and of skips, clicks and strokes. "seconds_per_answer": the person's mean; None before the first.
+    "counts": by label, and of skips, clicks and strokes. "seconds_per_answer": the person's mean, or None.
     """
     said = session.interactions
     asked = [each for each in said if isinstance(each, RegionAnswer | Skip)]

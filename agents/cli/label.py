@@ -1,9 +1,9 @@
 """Label a photograph in the browser, on a page of this machine's own.
 
 The page shows the photograph with the region that the agent asks about, takes answers, clicks and strokes, and shows
-the matte as it improves; "Done", or Ctrl-C here, writes the outputs and stops. Nobody but this machine can reach it, and
-nobody who does not know its address. The photograph is worked on with its longer side at --image-size and matted at its
-own size in the end. With --session every answer is kept there at once; the same command goes on with it.
+the matte as it improves; "Done", or Ctrl-C here, writes the outputs and stops. Nobody but this machine can reach it,
+and nobody who does not know its address. The photograph is worked on with its longer side at --image-size and matted at
+its own size in the end. With --session every answer is kept there at once; the same command goes on with it.
 
 example: active-matting label photo.jpg --session photo.json --output cutout.png --alpha alpha.png
 """

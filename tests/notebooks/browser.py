@@ -1,5 +1,6 @@
 """A browser and a notebook server for tests, with nothing of the user's touched."""
 
+import json
 import os
 import re
 import shutil
@@ -50,8 +51,13 @@ def browser(folder: Path, scheme: str = "light") -> Iterator[BrowserContext]:
 
 
 @contextmanager
-def jupyterlab(folder: Path, root: Path) -> Iterator[str]:
-    """The address of a JupyterLab that shows `root`, and keeps all it keeps in `folder`."""
+def jupyterlab(folder: Path, root: Path, scheme: str = "light") -> Iterator[str]:
+    """The address of a JupyterLab, light or dark, that shows `root`, and keeps all it keeps in `folder`."""
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    theme = "JupyterLab Dark" if scheme == "dark" else "JupyterLab Light"
+    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
     kept = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
     kept |= {"IPYTHONDIR": str(folder / "ipython"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
     kept |= {"JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"), "JUPYTER_PREFER_ENV_PATH": "1"}
