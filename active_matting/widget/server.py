@@ -54,7 +54,7 @@ class PageServer:
         self.port = listening.getsockname()[1]
         self.address = f"http://{HOST}:{self.port}/{token}/"
         rights = {"token": token, "hosts": [f"{name}:{self.port}" for name in (HOST, "localhost")]}
-        routes = [
+        routes: list[Any] = [
             (r"/([^/]*)/socket", _Socket, {"server": self, **rights}),
             (r"/([^/]*)/([^/]*)", _File, rights),
         ]
