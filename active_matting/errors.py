@@ -43,3 +43,7 @@ class SolverFailedError(ActiveMattingError, RuntimeError):
 
 class WorkerLostError(ActiveMattingError, RuntimeError):
     """A process that computed for this one was ended from outside."""
+
+
+class MissingPackageError(ActiveMattingError, ImportError):
+    """Something needs a package that is not installed; the text names what to install."""

@@ -18,6 +18,7 @@ COMMANDS = (
     "clicks",
     "render",
     "suggest",
+    "label",
     "solve",
     "solvers",
     "data",
