@@ -1,9 +1,10 @@
 """Train the agent that sees space.
 
 Episodes with simulated users are made first, and kept; from them a network learns to see what a robot sees that knows
-the truth. spatial-demo takes minutes, spatial-cpu an hour on two cores; spatial-own goes on from an agent (--start) with
-episodes that it plays, by imitation, and spatial-gpu by reward. Ctrl-C stops at the next batch; --resume goes on from there, or from the latest checkpoint where the
-run was killed, and ends with the same weights as if it had not been stopped.
+the truth. spatial-demo takes minutes, spatial-cpu an hour on two cores. Two go on from an agent (--start) with episodes
+that it plays: spatial-own by imitation, spatial-gpu by reward. Ctrl-C stops at the next batch; --resume goes on from
+there, or from the latest checkpoint where the run was killed, and ends with the same weights as if it had not been
+stopped.
 
 example: active-matting train-spatial spatial-demo --output results/spatial
 """
