@@ -72,6 +72,16 @@ def write_json(path: Path | str, content: Any) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def set_aside(path: Path | str) -> None:
+    """Rename what lies at `path`, if anything does, to the same name with a `~` behind it. Raises `FileError`."""
+    path = Path(path)
+    try:
+        if path.exists():
+            os.replace(path, path.with_name(f"{path.name}~"))
+    except OSError as error:
+        raise FileError(f"cannot set {path} aside: {error.strerror or error}") from error
+
+
 def read_json(path: Path | str) -> Any:
     """Raises `FileError` where the file is missing or not JSON."""
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -43,7 +43,15 @@ class Stroke:
     label: Label
 
 
-Interaction: TypeAlias = RegionAnswer | Click | Stroke
+@dataclass(frozen=True)
+class Skip:
+    """The user passes over a suggested region: nothing is said about it, and no query is spent."""
+
+    region: Region
+    label: ClassVar[Label] = Label.UNLABELLED
+
+
+Interaction: TypeAlias = RegionAnswer | Click | Stroke | Skip
 
 
 def check_protocol(protocol: str) -> Protocol:
@@ -66,9 +74,9 @@ def tells(label: Label, protocol: Protocol = "paper") -> bool:
 def record(label_map: LabelMap, interaction: Interaction, protocol: Protocol = "paper") -> LabelMap:
     """A new label map, int8 `(H, W)`, with one more interaction; a newer answer overwrites an older one.
 
-    An answer to a region that tells nothing, see `tells`, leaves the label map as it is; an unlabelled click or stroke
-    erases. Raises `InvalidArgumentError` for a region that is not wholly inside, a negative radius, or a stroke
-    without points.
+    An answer to a region that tells nothing, see `tells`, leaves the label map as it is, and so does a skip; an
+    unlabelled click or stroke erases. Raises `InvalidArgumentError` for a region that is not wholly inside, a negative
+    radius, or a stroke without points.
     """
     label_map = label_map.copy()
     match interaction:
@@ -80,6 +88,8 @@ def record(label_map: LabelMap, interaction: Interaction, protocol: Protocol = "
             label_map[_draw_line(((y, x),), radius, label_map.shape)] = label
         case Stroke(points, radius, label):
             label_map[_draw_line(points, radius, label_map.shape)] = label
+        case Skip(region):
+            check_region(region, label_map.shape)
     return label_map
 
 
@@ -123,11 +133,16 @@ def interaction_to_json(interaction: Interaction) -> dict[str, Any]:
             return {"kind": "click", "centre": [y, x], "radius": radius, "label": label}
         case Stroke(points, radius):
             return {"kind": "stroke", "points": [list(p) for p in points], "radius": radius, "label": label}
+        case Skip(region):
+            return {"kind": "skip", "centre": [region.y, region.x], "side": region.side}
 
 
 def interaction_from_json(entry: dict[str, Any]) -> Interaction:
     """The interaction of a dictionary made by `interaction_to_json`. Raises `InvalidArgumentError`."""
     try:
+        if entry["kind"] == "skip":
+            y, x = (int(place) for place in entry["centre"])
+            return Skip(Region(y, x, int(entry["side"])))
         label = Label[entry["label"].upper()]
         if entry["kind"] == "stroke":
             return Stroke(tuple((int(y), int(x)) for y, x in entry["points"]), int(entry["radius"]), label)
@@ -138,7 +153,7 @@ def interaction_from_json(entry: dict[str, Any]) -> Interaction:
             return Click(y, x, int(entry["radius"]), label)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidArgumentError(f"not an interaction: {entry!r} ({error})") from error
-    raise InvalidArgumentError(f"unknown kind of interaction {entry['kind']!r}; allowed: region, click, stroke")
+    raise InvalidArgumentError(f"unknown kind of interaction {entry['kind']!r}; allowed: region, click, stroke, skip")
 
 
 def _draw_line(points: tuple[tuple[int, int], ...], radius: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:

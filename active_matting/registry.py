@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
 from active_matting.errors import InvalidArgumentError, UnknownNameError
@@ -49,5 +49,16 @@ class Registry:
             return added[name].load()
         raise UnknownNameError(f"unknown {self.kind} {name!r}; choose from {self.names()}")
 
-    def _added(self) -> dict[str, Any]:
+    def name_of(self, made: type) -> str | None:
+        """The name that stands for a class; None where none does."""
+        home = f"{made.__module__}:{made.__qualname__}"
+        homes = {**self.table, **{name: point.value for name, point in self._added().items()}}
+        return next((name for name, place in homes.items() if place == home), None)
+
+    def version_of(self, name: str) -> str:
+        """The version of the package that a name comes from."""
+        point = self._added().get(name)
+        return version("active-matting") if point is None or point.dist is None else point.dist.version
+
+    def _added(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group) if point.name not in self.table}

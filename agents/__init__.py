@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,23 +43,32 @@ def make_agent(
     A name may carry parameters, as in "greedy-ideal:stride=40"; kwargs do the same. env: where agents that know the
     truth read it. seed: of the agent's own draws. cache: the folder in which agents that can keep what they found, such
     as "greedy-ideal", do so; see `active_matting.cache.Cache`.
+    What was made without `env` remembers how in its attribute `made_as`, for sessions that are saved.
     Raises `UnknownNameError`, `InvalidArgumentError`, `FileError`.
     """
     plain, _, parameters = name.partition(":")
     if plain in AGENTS.names():
-        if cache is not None and "cache" in inspect.signature(AGENTS.resolve(plain)).parameters:
-            kwargs["cache"] = cache
-        return cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs))
-    if Path(name).exists():
+        own = {} if cache is None or "cache" not in _parameters(plain) else {"cache": cache}
+        agent = cast(Agent, AGENTS.make(plain, env, seed, **_parse(parameters), **kwargs, **own))
+    elif Path(name).exists():
         from active_matting.agents.folders import load_folder
 
-        return load_folder(name, env, seed)
-    raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
+        agent, name = load_folder(name, env, seed), str(Path(name).absolute())
+    else:
+        raise UnknownNameError(f"unknown agent {name!r}; choose from {AGENTS.names()} or give a folder of weights")
+    if env is None and hasattr(agent, "__dict__"):
+        made_as = {"name": name, "seed": seed, "kwargs": kwargs, "version": AGENTS.version_of(plain)}
+        vars(agent)["made_as"] = made_as
+    return agent
 
 
 def load_agent(name: str, seed: int = 0, **kwargs: Any) -> Agent:
     """A learned agent by its name or folder, for use without an environment; see `make_agent`."""
     return make_agent(name, seed=seed, **kwargs)
+
+
+def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(AGENTS.resolve(name)).parameters
 
 
 def _parse(parameters: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ ROWS = [
     {"regions", "labels", "annotators", "robots", "observations", "data", "augmentation"},
     {"models"},
     {"segmenters", "solvers"},
-    {"colours", "kept"},
+    {"colours", "full_size", "kept"},
     {"training"},
     {"session", "widget", "testing"},
     {"envs"},

@@ -1,5 +1,7 @@
 """Matte solvers by name. To add one: a file in this folder and a line in `SOLVERS`."""
 
+import json
+from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from active_matting.registry import Registry
@@ -38,4 +40,24 @@ def make_solver(name: str, **kwargs: Any) -> Solver:
     return cast(Solver, SOLVERS.make(name, **kwargs))
 
 
-__all__ = ["SOLVERS", "Matte", "PreparedSolver", "Solver", "make_solver"]
+def describe(solver: Solver) -> dict[str, Any] | None:
+    """`{"name", "kwargs", "version"}`, JSON-able, of which `make_solver(name, **kwargs)` makes an equal solver.
+
+    version: of the package that the solver comes from. None where no name stands for the solver's class, or where it is
+    no dataclass of JSON-able fields.
+
+    >>> describe(make_solver("closed-form"))["kwargs"]
+    {'radius': 1, 'epsilon': 1e-07}
+    """
+    made: Any = solver
+    name = SOLVERS.name_of(type(made))
+    if name is None or not is_dataclass(made):
+        return None
+    try:
+        kwargs = json.loads(json.dumps({each.name: getattr(made, each.name) for each in fields(made) if each.init}))
+    except TypeError:
+        return None
+    return {"name": name, "kwargs": kwargs, "version": SOLVERS.version_of(name)}
+
+
+__all__ = ["SOLVERS", "Matte", "PreparedSolver", "Solver", "describe", "make_solver"]

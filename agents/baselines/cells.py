@@ -45,6 +45,16 @@ class Cells:
         places = [(region.y, region.x) for region in self.regions]
         return np.array(places, dtype=np.float64) / max(self.shape)
 
+    def spread(self, chances: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Chances of the cells, `(cells,)`, at each pixel of theirs, float32 `(H, W)` with the sum 1.
+
+        Where cells overlap the higher one counts.
+        """
+        plane = np.zeros(self.shape)
+        for region, chance in zip(self.regions, chances, strict=True):
+            plane[region.slices] = np.maximum(plane[region.slices], chance)
+        return np.asarray(plane / plane.sum(), dtype=np.float32)
+
     def at(self, action: NDArray[np.float32]) -> int:
         """The cell whose centre is nearest to where an action points; among equals the first."""
         region = action_to_region(action, self.regions[0].side, self.shape)
@@ -100,6 +110,37 @@ class CellAgent:
         deterministic: bool = False,
     ) -> tuple[NDArray[np.float32], Mask]:
         """See `Agent.predict`; always deterministic. The state, bool `(N, cells)`, is what was asked."""
+        batch, cells, asked = self._seen(observation, state, episode_start)
+        actions = np.empty((len(asked), 2), dtype=np.float32)
+        for i in range(len(asked)):
+            scores, is_open = self._look({name: array[i] for name, array in batch.items()}, cells, asked[i])
+            chosen = best_of(scores, is_open)
+            asked[i, chosen] = True
+            actions[i] = region_to_action(cells.regions[chosen], cells.shape)
+        return (actions if observation["image"].ndim == 4 else actions[0]), asked
+
+    def heatmap(
+        self,
+        observation: Observation,
+        state: Mask | None = None,
+        episode_start: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        """What each pixel's cell is worth asking about, float32 `(H, W)`, or `(N, H, W)`, summing to 1 over the image.
+
+        It is proportional to the score, 0 for a cell that was asked about; see `chances_of`. The cell that `predict`
+        would choose is among the hottest. state: as `predict` is given it, which does not move on by this.
+        """
+        batch, cells, asked = self._seen(observation, state, episode_start)
+        maps = []
+        for i in range(len(asked)):
+            scores, is_open = self._look({name: array[i] for name, array in batch.items()}, cells, asked[i])
+            maps.append(cells.spread(chances_of(scores, is_open)))
+        return np.stack(maps) if observation["image"].ndim == 4 else maps[0]
+
+    def _seen(
+        self, observation: Observation, state: Mask | None, episode_start: NDArray[np.bool_] | None
+    ) -> tuple[Observation, Cells, Mask]:
+        """The observation as a batch, the cells, and a copy of what was asked before."""
         is_batch = observation["image"].ndim == 4
         batch = observation if is_batch else {name: array[None] for name, array in observation.items()}
         n, _, h, w = batch["image"].shape
@@ -107,19 +148,14 @@ class CellAgent:
         asked = np.zeros((n, len(cells)), dtype=bool) if state is None else state.copy()
         if episode_start is not None:
             asked[np.asarray(episode_start, dtype=bool)] = False
-        actions = np.empty((n, 2), dtype=np.float32)
-        for i in range(n):
-            single = {name: array[i] for name, array in batch.items()}
-            chosen = self._choose(single, cells, asked[i])
-            asked[i, chosen] = True
-            actions[i] = region_to_action(cells.regions[chosen], cells.shape)
-        return (actions if is_batch else actions[0]), asked
+        return batch, cells, asked
 
-    def _choose(self, observation: Observation, cells: Cells, asked: Mask) -> int:
+    def _look(self, observation: Observation, cells: Cells, asked: Mask) -> tuple[Sequence[Scores], Mask]:
+        """The cells' scores, and which may be asked about; notes in `asked` what someone else asked."""
         label_map = labels_of(observation["label_map"][0])
         labelled = cells.means(label_map != Label.UNLABELLED)
-        if observation["remaining"][0] < 1:
-            asked[cells.at(observation["location"])] = True  # also where someone else asked it
+        if observation["remaining"][0] < 1 or observation["location"].any():  # passed over, a region costs nothing
+            asked[cells.at(observation["location"])] = True
         view = View(
             cells,
             image_of(observation),
@@ -127,7 +163,7 @@ class CellAgent:
             label_map,
             asked | (labelled > 0),
         )
-        return best_of(self._score(view), ~asked & (labelled < 1))
+        return self._score(view), ~asked & (labelled < 1)
 
 
 def best_of(scores: Sequence[Scores], is_open: Mask) -> int:
@@ -136,6 +172,21 @@ def best_of(scores: Sequence[Scores], is_open: Mask) -> int:
     for score in scores:
         left = left[score[left] == score[left].max()]
     return int(left[0])
+
+
+def chances_of(scores: Sequence[Scores], is_open: Mask) -> Scores:
+    """Chances, float64 `(cells,)`, that sum to 1: proportional to the scores, those of closed cells 0.
+
+    Scores below 0 are lifted until the lowest open one is 0. Where all open cells score the same by the first, the
+    second tells, …; where by all, or where none is open, cells are alike.
+    """
+    left = is_open if is_open.any() else np.ones_like(is_open)
+    chances = left.astype(np.float64)
+    for score in scores:
+        if np.ptp(score[left]) > 0:
+            chances = np.where(left, score - min(0, score[left].min()), 0)
+            break
+    return np.asarray(chances / chances.sum())
 
 
 def labels_of(greys: NDArray[np.uint8]) -> LabelMap:

@@ -1,31 +1,15 @@
-"""Photographs that are worked on at another size than their own."""
+"""Reading and writing for commands about photographs."""
 
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from active_matting.colours import cut_out
 from active_matting.data.images import SUFFIXES, TRANSPARENT, read_alpha, to_bytes, write_alpha, write_picture
 from active_matting.errors import FileError
-from active_matting.files import read_json
+from active_matting.full_size import shrink
 from active_matting.session import Agent, QuerySession
+from active_matting.session.document import SessionDocument
 from active_matting.solvers import Matte, Solver
 from active_matting.types import Alpha, Image
-
-
-def shrink(picture: Image, longest: int) -> Image:
-    """The picture, `(H, W)` or `(H, W, 3)`, with its longer side at most `longest` pixels, by area."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, longest / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.clip(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), 0, 1).astype(np.float32)
-
-
-def enlarge(alpha: Alpha, shape: tuple[int, ...]) -> Alpha:
-    """The alpha at `shape` (H, W, ...), linearly interpolated."""
-    height, width = shape[:2]
-    return np.clip(cv2.resize(alpha, (width, height)), 0, 1).astype(np.float32)
 
 
 def read_alpha_of(path: Path, image: Image) -> Alpha:
@@ -42,13 +26,12 @@ def check_size(plane: Alpha, path: Path, image: Image) -> None:
         raise FileError(f"{path} must have the image's size {width}×{height}, got {plane.shape[1]}×{plane.shape[0]}")
 
 
-def load_session(path: Path, photograph: Image, solver: Solver, agent: Agent | None = None) -> QuerySession:
+def load_session(
+    path: Path, photograph: Image, solver: Solver, agent: Agent | None = None, autosave: Path | None = None
+) -> QuerySession:
     """The session in `path`, on the photograph shrunk to the size it was worked on. Raises `FileError`."""
-    content = read_json(path)
-    shape = content.get("shape") if isinstance(content, dict) else None
-    if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape) or not shape:
-        raise FileError(f"{path} is not a session")
-    return QuerySession.load(path, shrink(photograph, max(shape)), solver, agent)
+    shape = SessionDocument.read(path).image.shape
+    return QuerySession.load(path, shrink(photograph, max(shape)), solver, agent, autosave=autosave)
 
 
 def check_outputs(cutout: Path | None, alpha: Path | None) -> None:

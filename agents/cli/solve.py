@@ -16,7 +16,6 @@ from active_matting.agents.cli.options import add_solver, solver_options
 from active_matting.agents.cli.photographs import (
     check_outputs,
     check_size,
-    enlarge,
     load_session,
     read_alpha_of,
     write_outputs,
@@ -25,7 +24,7 @@ from active_matting.data.images import read_image, read_trimap
 from active_matting.errors import InvalidArgumentError
 from active_matting.labels import from_trimap
 from active_matting.metrics import all_metrics
-from active_matting.solvers import Matte, make_solver
+from active_matting.solvers import make_solver
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,7 @@ def run(given: argparse.Namespace) -> None:
     truth = None if given.truth is None else read_alpha_of(given.truth, image)
     solver = make_solver(given.solver, **solver_options(given))
     if given.session is not None:
-        matte = Matte(enlarge(load_session(given.session, image, solver).alpha, image.shape))
+        matte = load_session(given.session, image, solver).at_full_size(image)
     else:
         trimap = read_trimap(given.trimap)
         check_size(trimap, given.trimap, image)

@@ -1,9 +1,10 @@
 """Suggest regions of a photograph to label, and matte it from the answers.
 
-Asks at the terminal about one region after another: f foreground, b background, m mixed, u undo, q enough. The region
-in question is outlined in --picture, which is rewritten each time. With --truth a simulated user, who knows the true
-alpha, answers instead. The photograph is worked on with its longer side at --image-size; the matte is enlarged to the
-photograph's size. --output gets the object in its own colours on a transparent ground (RGBA), --alpha the matte alone.
+Asks at the terminal about one region after another: f foreground, b background, m mixed, s skip, u undo, q enough. The
+region in question is outlined in --picture, which is rewritten each time; so is --session, after every answer. With
+--truth a simulated user, who knows the true alpha, answers instead. The photograph is worked on with its longer side at
+--image-size, and matted at its own size at the end. --output gets the object in its own colours on a
+transparent ground (RGBA), --alpha the matte alone.
 
 example: active-matting suggest photo.jpg --agent results/demo/agent --output cutout.png
 """
@@ -12,28 +13,37 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from active_matting.agents import make_agent
 from active_matting.agents.cli import options
 from active_matting.agents.cli.photographs import (
     check_outputs,
-    enlarge,
     load_session,
     read_alpha_of,
-    shrink,
     write_outputs,
 )
 from active_matting.annotators import make_annotator
 from active_matting.data.images import read_image, write_picture
 from active_matting.envs.rendering import draw_regions
+from active_matting.full_size import shrink
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.regions import Region
 from active_matting.session import Agent, QuerySession
-from active_matting.solvers import Matte, Solver, make_solver
+from active_matting.solvers import Solver, make_solver
 from active_matting.types import Image, Label
 
-ANSWERS = {"f": Label.FOREGROUND, "b": Label.BACKGROUND, "m": Label.TRANSITION}
+Reply: TypeAlias = Label | Literal["skip", "undo", "enough"]
+
+REPLIES: dict[str, Reply] = {
+    "f": Label.FOREGROUND,
+    "b": Label.BACKGROUND,
+    "m": Label.TRANSITION,
+    "s": "skip",
+    "u": "undo",
+    "q": "enough",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +87,7 @@ def run(given: argparse.Namespace) -> None:
         annotator = make_annotator("exact", truth)
         _loop(session, given.budget, annotator.answer)
         print(f"rmse: {rmse(session.alpha, truth):.4f}")
-    write_outputs(photograph, Matte(enlarge(session.alpha, photograph.shape)), given.output, given.alpha)
+    write_outputs(photograph, session.at_full_size(photograph), given.output, given.alpha)
     if given.session is not None:
         session.save(given.session)
         print(f"session: {given.session}")
@@ -88,7 +98,7 @@ def run(given: argparse.Namespace) -> None:
 
 def _open_session(given: argparse.Namespace, photograph: Image, solver: Solver, agent: Agent) -> QuerySession:
     if given.session is not None and given.session.exists():
-        return load_session(given.session, photograph, solver, agent)
+        return load_session(given.session, photograph, solver, agent, autosave=given.session)
     return QuerySession(
         shrink(photograph, given.image_size),
         solver,
@@ -96,40 +106,41 @@ def _open_session(given: argparse.Namespace, photograph: Image, solver: Solver, 
         region_size=given.region_size,
         budget=given.budget,
         protocol=given.protocol,
+        image_path=given.image,
+        autosave=given.session,
     )
 
 
-def _loop(session: QuerySession, budget: int, answer: Callable[[Region], Label | None]) -> None:
-    """Suggest and be answered until the budget is spent or the answer is None."""
-    while len(session.interactions) < budget:
+def _loop(session: QuerySession, budget: int, reply: Callable[[Region], Reply]) -> None:
+    """Suggest and be answered until the budget is spent or it is enough."""
+    while session.spent < budget:
         region = session.suggest()
-        label = answer(region)
-        if label is None:
-            return
-        if label == Label.UNLABELLED:  # the person wants to go back
-            if session.interactions:
-                session.undo()
-            continue
-        session.answer(region, label)
-        number = len(session.interactions)
-        print(f"{number}. centre (y, x) = ({region.y}, {region.x}), side {region.side}: {label.name.lower()}")
+        match reply(region):
+            case Label() as label:
+                session.answer(region, label)
+                place = f"centre (y, x) = ({region.y}, {region.x}), side {region.side}"
+                print(f"{session.spent}. {place}: {label.name.lower()}")
+            case "skip":
+                session.skip()
+            case "undo":
+                if session.can_undo:
+                    session.undo()
+            case "enough":
+                return
 
 
-def _ask(session: QuerySession, region: Region, picture: Path | None) -> Label | None:
-    """The person's answer; UNLABELLED for undo, None for enough or the end of the input."""
+def _ask(session: QuerySession, region: Region, picture: Path | None) -> Reply:
+    """The person's reply; the end of the input is enough."""
     if picture is not None:
         asked = [*session.answers, RegionAnswer(region, Label.TRANSITION)]
         write_picture(picture, draw_regions(session.image, asked))
     while True:
-        place = f"{len(session.interactions) + 1}. rows {region.top} to {region.top + region.side - 1}, columns "
+        place = f"{session.spent + 1}. rows {region.top} to {region.top + region.side - 1}, columns "
         place += f"{region.left} to {region.left + region.side - 1} of {session.shape[0]}×{session.shape[1]}"
-        print(f"{place}: f, b, m, u or q? ", end="", flush=True)
+        print(f"{place}: f, b, m, s, u or q? ", end="", flush=True)
         said = sys.stdin.readline()
         print()
-        if said == "" or said.strip().lower() == "q":
-            return None
-        if said.strip().lower() == "u":
-            return Label.UNLABELLED
-        if said.strip().lower() in ANSWERS:
-            return ANSWERS[said.strip().lower()]
-        print("f foreground, b background, m mixed, u undo, q enough")
+        reply = REPLIES.get(said.strip().lower() if said else "q")
+        if reply is not None:
+            return reply
+        print("f foreground, b background, m mixed, s skip, u undo, q enough")

@@ -15,6 +15,7 @@ from active_matting.labels import (
     Click,
     Interaction,
     RegionAnswer,
+    Skip,
     Stroke,
     check_protocol,
     from_trimap,
@@ -42,6 +43,7 @@ interactions: st.SearchStrategy[Interaction] = st.one_of(
         st.integers(0, 50),
         labels,
     ),
+    st.builds(Skip, st.builds(Region, numbers, numbers, st.integers(1, 50))),
 )
 
 
@@ -235,6 +237,7 @@ def test_interactions_are_written_in_words() -> None:
         {"kind": "click", "centre": [1], "radius": 3, "label": "foreground"},
         {"kind": "region", "centre": [1, 2], "label": "foreground"},  # no side
         {"kind": "stroke", "points": [1, 2], "radius": 3, "label": "foreground"},
+        {"kind": "skip", "centre": [1, 2]},  # no side
         {"kind": "stroke", "points": [[1, 2]], "radius": "wide", "label": "foreground"},
         [],
     ],
@@ -278,3 +281,11 @@ def test_what_is_neither_trimap_nor_label_map_is_refused() -> None:
         from_trimap(np.full((2, 2), 128, dtype=np.float32))
     with pytest.raises(InvalidArrayError, match="label_map must hold"):
         to_trimap(np.full((2, 2), 3, dtype=np.int8))
+
+
+def test_a_skip_says_nothing_about_its_pixels() -> None:
+    labelled = rasterise([RegionAnswer(Region(1, 1, 3), FOREGROUND)], (4, 5))
+    np.testing.assert_array_equal(record(labelled, Skip(Region(1, 1, 3))), labelled)
+    assert interaction_to_json(Skip(Region(1, 1, 3))) == {"kind": "skip", "centre": [1, 1], "side": 3}
+    with pytest.raises(InvalidArgumentError, match="must lie inside the image"):
+        record(labelled, Skip(Region(0, 0, 3)))

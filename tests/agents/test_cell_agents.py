@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from active_matting.agents import make_agent
-from active_matting.agents.baselines.cells import CellAgent, Cells, best_of, labels_of
+from active_matting.agents.baselines.cells import CellAgent, Cells, best_of, chances_of, labels_of
 from active_matting.agents.baselines.clustering import cluster, order_of_cells, pixel_features
 from active_matting.agents.baselines.coverage import distance_to_known
 from active_matting.envs.regions import RegionsEnv, RegionsVectorEnv
@@ -295,3 +295,26 @@ def test_labels_are_read_from_what_an_observation_shows() -> None:
     label_map = np.array([[label.value for label in Label]], dtype=np.int8)
     shown = observe(np.zeros((3, 1, 4), np.uint8), label_map, np.zeros((1, 4), np.float32), np.zeros(2, np.float32), 1)
     np.testing.assert_array_equal(labels_of(shown["label_map"][0]), label_map)
+
+
+def test_chances_are_proportional_to_the_first_score_that_tells_cells_apart() -> None:
+    everywhere, first = np.ones(3, dtype=bool), np.array([False, True, True])
+    same, rising = np.full(3, 0.7), np.array([1.0, 2.0, 5.0])
+    np.testing.assert_allclose(chances_of([rising], everywhere), [1 / 8, 2 / 8, 5 / 8])
+    np.testing.assert_allclose(chances_of([same, rising], first), [0, 2 / 7, 5 / 7])
+    np.testing.assert_allclose(chances_of([-rising], everywhere), [4 / 7, 3 / 7, 0])
+    np.testing.assert_allclose(chances_of([same, same], first), [0, 1 / 2, 1 / 2])
+    np.testing.assert_allclose(chances_of([rising], np.zeros(3, dtype=bool)), [1 / 8, 2 / 8, 5 / 8])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_heat_maps_of_a_batch_are_those_of_each(name: str) -> None:
+    views = [see(image) for image in np.random.default_rng(2).random((2, SIZE, SIZE, 3))]
+    agent = make(name, side=6)  # the last cells are moved in, over others
+    _, state = agent.predict(views[0])
+    batch = {key: np.stack([view[key] for view in views]) for key in views[0]}
+    maps = agent.heatmap(batch, np.repeat(state, 2, axis=0), np.array([False, True]))
+    assert maps.shape == (2, SIZE, SIZE)
+    np.testing.assert_allclose(maps.sum((1, 2)), 1, rtol=1e-5)
+    np.testing.assert_array_equal(maps[0], agent.heatmap(views[0], state))
+    np.testing.assert_array_equal(maps[1], agent.heatmap(views[1]))

@@ -191,7 +191,7 @@ def test_suggest_asks_a_simulated_user(photo: Path, capsys: Run) -> None:
 
 def test_suggest_asks_a_person_at_the_terminal(photo: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     class Typed:
-        lines = iter(["what?\n", "f\n", "b\n", "u\n", "m\n", "q\n"])
+        lines = iter(["what?\n", "f\n", "b\n", "u\n", "s\n", "m\n", "q\n"])
 
         def readline(self) -> str:
             return next(self.lines)
@@ -202,15 +202,16 @@ def test_suggest_asks_a_person_at_the_terminal(photo: Path, capsys: Run, monkeyp
     arguments += ["--output", str(photo / "matte.png"), "--picture", str(photo / "asked.png"), "--seed", "1"]
     assert main(arguments) == 0
     assert "f foreground, b background" in capsys.readouterr().out
-    labels = [entry["label"] for entry in json.loads(said.read_text())["interactions"]]
-    assert labels == ["foreground", "transition"]
+    labels = [entry.get("label", entry["kind"]) for entry in json.loads(said.read_text())["interactions"]]
+    assert labels == ["foreground", "skip", "transition"]
     assert (photo / "asked.png").exists()
 
     # Going on with the session keeps what was said; the end of the input is enough.
     monkeypatch.setattr(Typed, "lines", iter(["b\n", ""]))
     assert main(arguments) == 0
-    labels = [entry["label"] for entry in json.loads(said.read_text())["interactions"]]
-    assert labels == ["foreground", "transition", "background"]
+    labels = [entry.get("label", entry["kind"]) for entry in json.loads(said.read_text())["interactions"]]
+    assert labels == ["foreground", "skip", "transition", "background"]
+    assert not (photo / "said.json~").exists()  # it is the same session
 
 
 EVALUATE = ["evaluate", "--image-size", "40", "--region-size", "3", "--budget", "5", "--workers", "1", "--limit", "2"]

@@ -163,8 +163,7 @@ def test_a_click_instead_of_an_answer_closes_no_cell_in_the_middle() -> None:
     first = session.suggest()
     session.click(3, 3, 1, Label.FOREGROUND)
     session.suggest()
-    state = session._moments[session._now].agent_state
-    heat = agent.heatmap(session.observation(), state)
+    heat = session.heatmap()
     assert (heat[20, 20] == 0) == (first == Region(20, 20, 8))
 
 
