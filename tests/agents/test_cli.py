@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 from treasure import tiny_policy
 
-from active_matting.agents.cli import COMMANDS, main
+from active_matting.agents import recipe as recipe_module
+from active_matting.agents.cli import COMMANDS, demo, main
+from active_matting.agents.recipe import load_recipe
 from active_matting.agents.trained import save_agent
 from active_matting.data.images import read_alpha, read_cutout, read_image, read_trimap, write_alpha, write_image
 from active_matting.data.rendered import Rendered
@@ -285,7 +288,12 @@ def test_clicks_prints_a_table_and_leaves_rows_and_a_plot(photo: Path, capsys: R
 
 
 @pytest.mark.slow
-def test_the_demo_leaves_all_it_promises(tmp_path: Path, capsys: Run) -> None:
+def test_the_demo_leaves_all_it_promises(tmp_path: Path, capsys: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = load_recipe("demo")
+    few = {**real.environment, "data_kwargs": {**real.environment["data_kwargs"], "count": 8}}
+    short = replace(real, environment=few, training=replace(real.training, warm_start=10))
+    monkeypatch.setattr(recipe_module, "load_recipe", {"demo": short}.__getitem__)
+    monkeypatch.setattr(demo, "SIZE", 40)
     arguments = ["demo", "--updates", "1", "--images", "2", "--workers", "1", "--output", str(tmp_path)]
     assert main(arguments) == 0
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
