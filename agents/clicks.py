@@ -103,7 +103,7 @@ def run_clicks(protocol: ClickProtocol, solver: NamedSolver, index: int, cache: 
     how = {key: value for key, value in asdict(protocol).items() if not key.startswith("data")}
     key = make_key(
         content=hash_of_arrays(sample.image, sample.alpha),
-        **made_by(solver.make(), solver.name, solver.arguments, "robots", "session.py", "agents/clicks.py"),
+        **made_by(solver.make(), solver.name, solver.arguments, "robots", "session", "agents/clicks.py"),
         how=how,
     )
     kept = Cache(cache).arrays(KIND, key, lambda: _to_arrays(click_through(sample, solver, protocol)))

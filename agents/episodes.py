@@ -178,7 +178,7 @@ def identity_of(env: RegionsEnv, index: int) -> Identity:
 def key_of(env: RegionsEnv, sample: Identity, *code: str, **more: Any) -> str:
     """The key of a result that depends on the sample, the solver, the rules of asking, `more`, and `code`."""
     settings = env.settings
-    files = ("session.py", "observations.py", "annotators", "robots", "envs", *code)
+    files = ("session", "observations.py", "annotators", "robots", "envs", *code)
     rules = ("region_size", "protocol", "annotator", "annotator_kwargs")
     return make_key(
         content=sample.content,
