@@ -139,13 +139,13 @@ def test_masks_come_out_of_workers(method: str | None) -> None:
 def test_workers_compute_on_one_thread_unless_told(method: str, arguments: dict[str, Any], expected: int) -> None:
     before = counts()
     if arguments.get("threads"):  # in the main process, which makes one to look at, they would count too
-        envs: Any = SubprocVecEnv([partial(make_counting, **arguments)] * 2, start_method=method)
+        envs: Any = SubprocVecEnv([partial(make_counting, **arguments)], start_method=method)
         found = envs.env_method("thread_counts")
     else:
-        envs = gymnasium.vector.AsyncVectorEnv([partial(make_counting, **arguments)] * 2, context=method)
+        envs = gymnasium.vector.AsyncVectorEnv([partial(make_counting, **arguments)], context=method)
         envs.reset(seed=0)
         for _ in range(2):
-            envs.step(np.zeros((2, 2), dtype=np.float32))
+            envs.step(np.zeros((1, 2), dtype=np.float32))
         found = envs.call("thread_counts")
     envs.close()
     for each in found:
