@@ -12,7 +12,14 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-EXPECTED = {"quickstart", "train_an_agent", "swap_solvers", "compare_agents", "your_own_images"}
+EXPECTED = {
+    "quickstart",
+    "interactive_query_loop",
+    "train_an_agent",
+    "swap_solvers",
+    "compare_agents",
+    "your_own_images",
+}
 LARGEST = 400_000  # bytes
 
 
