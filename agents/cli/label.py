@@ -17,13 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from active_matting.agents import make_agent
-from active_matting.agents.cli import options
-from active_matting.agents.sessions import open_session
+from active_matting.agents.cli.asking import add_asking, session_on
 from active_matting.data.images import read_image
-from active_matting.full_size import shrink
 from active_matting.session import QuerySession
-from active_matting.solvers import make_solver
 from active_matting.types import Image
 from active_matting.widget.controller import Controller
 from active_matting.widget.outputs import Outputs
@@ -32,29 +28,8 @@ from active_matting.widget.server import PageServer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, agent, solver, outputs, page."""
-    parser.add_argument("image", type=Path, help="an opaque picture")
-    parser.add_argument(
-        "--agent",
-        default="spatial",
-        metavar="NAME",
-        help="'spatial' and 'small' come with the package; or 'random', or a folder (%(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of a random agent")
-    options.add_queries(parser, image_size=400, region_size=20, budget=20)
-    options.add_solver(parser)
-    parser.set_defaults(solver="segment-then-matte")  # the best with few answers
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("cutout.png"),
-        metavar="FILE",
-        help="where the object goes, as RGBA (%(default)s)",
-    )
-    parser.add_argument("--alpha", type=Path, metavar="FILE", help="where the matte goes, such as a.png")
+    add_asking(parser)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="where a picture of what was told goes")
-    parser.add_argument(
-        "--session", type=Path, metavar="FILE", help="where every answer is kept at once; goes on with it if it exists"
-    )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="of the page; 0 for any that is free")
     parser.add_argument("--no-browser", action="store_true", help="only tell the page's address")
 
@@ -63,28 +38,11 @@ def run(given: argparse.Namespace) -> None:
     """Serve the page until the person is done."""
     outputs = Outputs(given.output, given.alpha, given.labels, given.session)
     photograph = read_image(given.image)
-    session = _open_session(given, photograph)
+    session = session_on(given, photograph)
     words = asyncio.run(_serve(given, session, outputs, photograph))
     print(words)
     for path in outputs if session.interactions else ():
         print(f"written: {path}")
-
-
-def _open_session(given: argparse.Namespace, photograph: Image) -> QuerySession:
-    solver = make_solver(given.solver, **options.solver_options(given))
-    agent = make_agent(given.agent, seed=given.seed)
-    if given.session is not None and given.session.exists():
-        return open_session(given.session, photograph, solver=solver, agent=agent, autosave=given.session)
-    return QuerySession(
-        shrink(photograph, given.image_size),
-        solver,
-        agent,
-        region_size=given.region_size,
-        budget=given.budget,
-        protocol=given.protocol,
-        image_path=given.image,
-        autosave=given.session,
-    )
 
 
 async def _serve(given: argparse.Namespace, session: QuerySession, outputs: Outputs, photograph: Image) -> str:

@@ -6,7 +6,7 @@ from active_matting.colours import cut_out
 from active_matting.data.images import SUFFIXES, TRANSPARENT, read_alpha, to_bytes, write_alpha, write_picture
 from active_matting.errors import FileError
 from active_matting.full_size import shrink
-from active_matting.session import Agent, QuerySession
+from active_matting.session import QuerySession
 from active_matting.session.document import SessionDocument
 from active_matting.solvers import Matte, Solver
 from active_matting.types import Alpha, Image
@@ -26,12 +26,10 @@ def check_size(plane: Alpha, path: Path, image: Image) -> None:
         raise FileError(f"{path} must have the image's size {width}×{height}, got {plane.shape[1]}×{plane.shape[0]}")
 
 
-def load_session(
-    path: Path, photograph: Image, solver: Solver, agent: Agent | None = None, autosave: Path | None = None
-) -> QuerySession:
-    """The session in `path`, on the photograph shrunk to the size it was worked on. Raises `FileError`."""
+def load_session(path: Path, photograph: Image, solver: Solver) -> QuerySession:
+    """What was said in `path`, on the photograph shrunk to the size it was worked on. Raises `FileError`."""
     shape = SessionDocument.read(path).image.shape
-    return QuerySession.load(path, shrink(photograph, max(shape)), solver, agent, autosave=autosave)
+    return QuerySession.load(path, shrink(photograph, max(shape)), solver)
 
 
 def check_outputs(cutout: Path | None, alpha: Path | None) -> None:

@@ -15,11 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from active_matting.agents import make_agent
-from active_matting.agents.cli import options
+from active_matting.agents.cli.asking import add_asking, session_on
 from active_matting.agents.cli.photographs import (
     check_outputs,
-    load_session,
     read_alpha_of,
     write_outputs,
 )
@@ -30,9 +28,8 @@ from active_matting.full_size import shrink
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.regions import Region
-from active_matting.session import Agent, QuerySession
-from active_matting.solvers import Solver, make_solver
-from active_matting.types import Image, Label
+from active_matting.session import QuerySession
+from active_matting.types import Label
 
 Reply: TypeAlias = Label | Literal["skip", "undo", "enough"]
 
@@ -48,29 +45,9 @@ REPLIES: dict[str, Reply] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, agent, who answers, solver, outputs."""
-    parser.add_argument("image", type=Path, help="an opaque picture")
-    parser.add_argument(
-        "--agent",
-        default="spatial",
-        metavar="NAME",
-        help="'spatial' and 'small' come with the package; or 'random', or a folder (%(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of a random agent")
+    add_asking(parser)
     parser.add_argument("--truth", type=Path, metavar="FILE", help="the true alpha, for the simulated user")
-    options.add_queries(parser, image_size=400, region_size=20, budget=20)
-    options.add_solver(parser)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("cutout.png"),
-        metavar="FILE",
-        help="where the object goes, as RGBA (%(default)s)",
-    )
-    parser.add_argument("--alpha", type=Path, metavar="FILE", help="where the matte goes, such as a.png")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="where the outlined regions are shown")
-    parser.add_argument(
-        "--session", type=Path, metavar="FILE", help="where the answers go; goes on with it if it exists"
-    )
 
 
 def run(given: argparse.Namespace) -> None:
@@ -78,8 +55,7 @@ def run(given: argparse.Namespace) -> None:
     check_outputs(given.output, given.alpha)
     photograph = read_image(given.image)
     truth = None if given.truth is None else read_alpha_of(given.truth, photograph)
-    solver = make_solver(given.solver, **options.solver_options(given))
-    session = _open_session(given, photograph, solver, make_agent(given.agent, seed=given.seed))
+    session = session_on(given, photograph)
     if truth is None:
         _loop(session, given.budget, lambda region: _ask(session, region, given.picture))
     else:
@@ -94,21 +70,6 @@ def run(given: argparse.Namespace) -> None:
     if given.picture is not None:
         write_picture(given.picture, draw_regions(session.image, session.answers))
         print(f"regions: {given.picture}")
-
-
-def _open_session(given: argparse.Namespace, photograph: Image, solver: Solver, agent: Agent) -> QuerySession:
-    if given.session is not None and given.session.exists():
-        return load_session(given.session, photograph, solver, agent, autosave=given.session)
-    return QuerySession(
-        shrink(photograph, given.image_size),
-        solver,
-        agent,
-        region_size=given.region_size,
-        budget=given.budget,
-        protocol=given.protocol,
-        image_path=given.image,
-        autosave=given.session,
-    )
 
 
 def _loop(session: QuerySession, budget: int, reply: Callable[[Region], Reply]) -> None:
