@@ -27,6 +27,11 @@ def image_planes(image: Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(to_bytes(image).transpose(2, 0, 1))
 
 
+def greys_of(label_map: LabelMap) -> NDArray[np.uint8]:
+    """Labels, int8 `(H, W)`, as levels of `GREY_OF_LABEL`, uint8 `(H, W)`."""
+    return np.asarray(cv2.LUT(label_map.view(np.uint8), _GREYS), dtype=np.uint8)
+
+
 def observe(
     planes: NDArray[np.uint8],
     label_map: LabelMap,
@@ -44,7 +49,7 @@ def observe(
     """
     return {
         "image": planes,
-        "label_map": np.asarray(cv2.LUT(label_map.view(np.uint8), _GREYS), dtype=np.uint8)[None],
+        "label_map": greys_of(label_map)[None],
         "matte": to_bytes(alpha)[None],
         "location": np.array(location, dtype=np.float32),
         "remaining": np.array([remaining], dtype=np.float32),

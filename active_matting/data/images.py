@@ -14,6 +14,7 @@
 | truncated, empty, a folder, no picture | refused | refused | refused |
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -123,10 +124,15 @@ def write_picture(path: Path | str, pixels: NDArray[np.uint8 | np.uint16]) -> No
 
     Raises `FileError`.
     """
-    if Path(path).suffix.lower() not in SUFFIXES:
-        raise FileError(f"{path} must end in one of {', '.join(SUFFIXES)}")
+    check_suffix(path, SUFFIXES)
     with written_whole(path) as temporary:
         Pillow.fromarray(pixels).save(temporary)
+
+
+def check_suffix(path: Path | str, kinds: Collection[str]) -> None:
+    """Raise `FileError` unless the path ends in one of `kinds`, such as `SUFFIXES`."""
+    if Path(path).suffix.lower() not in kinds:
+        raise FileError(f"{path} must end in one of {', '.join(kinds)}")
 
 
 def to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from active_matting.colours import cut_out
-from active_matting.data.images import SUFFIXES, TRANSPARENT, to_bytes, write_alpha, write_picture
-from active_matting.errors import FileError
-from active_matting.observations import GREY_OF_LABEL
+from active_matting.data.images import SUFFIXES, TRANSPARENT, check_suffix, to_bytes, write_alpha, write_picture
+from active_matting.observations import greys_of
 from active_matting.solvers.base import Matte
 from active_matting.types import Image, LabelMap
 
@@ -32,8 +30,8 @@ class Outputs:
 
     def __post_init__(self) -> None:
         for path, kinds in ((self.cutout, TRANSPARENT), (self.alpha, SUFFIXES), (self.labels, SUFFIXES)):
-            if path is not None and path.suffix.lower() not in kinds:
-                raise FileError(f"{path} must end in one of {', '.join(kinds)}")
+            if path is not None:
+                check_suffix(path, kinds)
 
     @classmethod
     def into(cls, folder: Path | str) -> "Outputs":
@@ -53,17 +51,11 @@ class Outputs:
         if self.alpha is not None:
             write_alpha(self.alpha, matte.alpha)
         if self.labels is not None:
-            write_picture(self.labels, greys_of(label_map, photograph.shape))
+            height, width = photograph.shape[:2]
+            greys = cv2.resize(greys_of(label_map), (width, height), interpolation=cv2.INTER_NEAREST)
+            write_picture(self.labels, np.asarray(greys, dtype=np.uint8))
         if self.cutout is not None:
             write_picture(self.cutout, to_bytes(cut_out(photograph, matte)))
-
-
-def greys_of(label_map: LabelMap, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Labels, int8 `(h, w)`, as the greys of `GREY_OF_LABEL`, uint8 of `shape` (H, W, ...)."""
-    greys = np.full(label_map.shape, GREY_OF_LABEL[0], dtype=np.uint8)  # type: ignore[index]
-    for label, grey in GREY_OF_LABEL.items():
-        greys[label_map == label] = grey
-    return np.asarray(cv2.resize(greys, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
 
 
 @cache

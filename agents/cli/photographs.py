@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from active_matting.colours import cut_out
-from active_matting.data.images import SUFFIXES, TRANSPARENT, read_alpha, to_bytes, write_alpha, write_picture
+from active_matting.data.images import (
+    SUFFIXES,
+    TRANSPARENT,
+    check_suffix,
+    read_alpha,
+    to_bytes,
+    write_alpha,
+    write_picture,
+)
 from active_matting.errors import FileError
 from active_matting.full_size import shrink
 from active_matting.session import QuerySession
@@ -35,8 +43,8 @@ def load_session(path: Path, photograph: Image, solver: Solver) -> QuerySession:
 def check_outputs(cutout: Path | None, alpha: Path | None) -> None:
     """Refuse, before any work, names under which `write_outputs` could not write. Raises `FileError`."""
     for path, kinds in ((cutout, TRANSPARENT), (alpha, SUFFIXES)):
-        if path is not None and path.suffix.lower() not in kinds:
-            raise FileError(f"{path} must end in one of {', '.join(kinds)}")
+        if path is not None:
+            check_suffix(path, kinds)
 
 
 def write_outputs(image: Image, matte: Matte, cutout: Path | None, alpha: Path | None) -> None:

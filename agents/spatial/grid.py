@@ -4,13 +4,24 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.regions import Region, region_grid
 
 CELL = 8
 """The side of a cell, in pixels, as the network sees it."""
+
+
+def spread(told: NDArray[np.int8]) -> Tensor:
+    """What was told of cells, int8 (..., h, w), as the network sees it: float (..., 2, 8h, 8w), 1 where it is told.
+
+    First to be foreground, then background.
+    """
+    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=-3)).float()
+    return planes.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from active_matting.agents.spatial.episodes import Episodes
-from active_matting.agents.spatial.grid import CELL
+from active_matting.agents.spatial.grid import spread
 from active_matting.agents.spatial.network import Decision, Sight, SpatialPolicy
 from active_matting.agents.spatial.opinion import kept_opinions, opinions_on
 from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of, one_sided
@@ -155,9 +155,8 @@ def sights_of(lesson: Lesson, like: Tensor) -> Sight:
         torch.from_numpy(planes).to(like)[:, :, None] / 255
         for planes in (lesson.mattes, lesson.before, lesson.opinions)
     )
-    told = torch.from_numpy(np.stack([lesson.told > 0, lesson.told < 0], axis=2)).to(like)
-    spread = told.repeat_interleave(CELL, 3).repeat_interleave(CELL, 4)
-    return Sight(mattes, before, opinions, spread, torch.from_numpy(lesson.asked).to(like)[:, :, None])
+    told = spread(lesson.told).to(like)
+    return Sight(mattes, before, opinions, told, torch.from_numpy(lesson.asked).to(like)[:, :, None])
 
 
 def stacked(lessons: list[Lesson]) -> Lesson:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from active_matting.agents.spatial.episodes import Episode, Episodes, said_before
-from active_matting.agents.spatial.grid import CELL
+from active_matting.agents.spatial.grid import spread
 from active_matting.cache import Arrays, hash_of_code
 from active_matting.data.images import to_bytes
 from active_matting.models.weights import find_weights
@@ -59,11 +59,9 @@ def _planes(image: Tensor, told: Tensor, matte: Tensor, loaded: LoadedNetwork) -
 def opinions_on(episode: Episode, cells: int) -> NDArray[np.uint8]:
     """Second opinions before each query, uint8 (T, S, S); see `active_matting.agents.spatial.opinion`."""
     told, _ = said_before(episode, cells * cells)
-    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).float().view(-1, 2, cells, cells)
-    spread = planes.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
     image = torch.from_numpy(episode.image).float() / 255
     mattes = torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255
-    opinions = second_opinion(image.expand(len(told), -1, -1, -1), spread, mattes)
+    opinions = second_opinion(image.expand(len(told), -1, -1, -1), spread(told.reshape(-1, cells, cells)), mattes)
     return to_bytes(opinions[:, 0].numpy())
 
 

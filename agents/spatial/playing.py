@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.agents.spatial.episodes import Episode
-from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.grid import CELL, Grid, spread
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.annotators import ExactAnnotator
@@ -84,10 +84,9 @@ def _sight(pictures: Tensor, mattes: list[np.ndarray], told: np.ndarray, asked: 
     now, before = (
         torch.from_numpy(to_bytes(planes)).to(pictures)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
     )
-    planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=1)).to(pictures).view(count, 2, side, side)
-    spread = planes.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
-    opinion = second_opinion(pictures, spread, now)
-    return Sight(now, before, opinion, spread, torch.from_numpy(asked).to(pictures).view(count, 1, side, side))
+    planes = spread(told.reshape(count, side, side)).to(pictures)
+    opinion = second_opinion(pictures, planes, now)
+    return Sight(now, before, opinion, planes, torch.from_numpy(asked).to(pictures).view(count, 1, side, side))
 
 
 def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:
