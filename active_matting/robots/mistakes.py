@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
+from active_matting.robots.depth import depth
 from active_matting.types import Label
 
 
@@ -59,9 +60,7 @@ def innermost(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
     The first by row and column of several.
     """
-    padded = np.pad(mask.astype(np.uint8), 1)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(np.argmax(depth)), mask.shape)
+    y, x = np.unravel_index(int(np.argmax(depth(mask))), mask.shape)
     return int(y), int(x)
 
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from active_matting.annotators import ExactAnnotator
 from active_matting.regions import Region
+from active_matting.robots.depth import depth
 from active_matting.types import Alpha, Label, LabelMap
 
 
@@ -17,9 +18,9 @@ def most_wrong_region(truth: Alpha, alpha: Alpha, label_map: LabelMap, side: int
     told all places are as wrong: then it is the innermost place of the foreground, and next of the background.
     """
     if not (label_map == Label.FOREGROUND).any():
-        merit = _depth(truth >= ExactAnnotator.foreground)
+        merit = depth(truth >= ExactAnnotator.foreground)
     elif not (label_map == Label.BACKGROUND).any():
-        merit = _depth(truth <= ExactAnnotator.background)
+        merit = depth(truth <= ExactAnnotator.background)
     else:
         merit = np.asarray(cv2.GaussianBlur((alpha - truth) ** 2, (0, 0), sigmaX=side / 2), np.float32)
     merit[~is_askable(truth, label_map, side)] = -1
@@ -42,9 +43,3 @@ def is_askable(truth: Alpha, label_map: LabelMap, side: int) -> NDArray[np.bool_
     inside[side // 2 : truth.shape[0] - after, side // 2 : truth.shape[1] - after] = True
     askable = is_pure & inside & (label_map == Label.UNLABELLED)
     return askable if askable.any() else inside
-
-
-def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance, float32 (H, W), of each pixel of the mask to the nearest one outside of it or of the image."""
-    padded = np.pad(mask.astype(np.uint8), 1)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])
