@@ -53,13 +53,14 @@ class ValidationSettings:
 class RunningSettings:
     """What changes how a run goes, not what it learns, but for `precision`.
 
-    "bfloat16" is autocast's mixed precision, for CUDA and for processors that have instructions for it (AVX-512 BF16).
+    "bfloat16" is autocast's mixed precision, for CUDA and for processors that have instructions for it (AVX-512 BF16);
+    others emulate it, twenty times slower than "float32". "auto" takes it where the device has it.
     `workers` processes load batches, 0: the training's own. A checkpoint is written every `checkpoint_minutes`, a line
     of the log every `log_every` batches. Raises `InvalidArgumentError`.
     """
 
     workers: int = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
     channels_last: bool = False
     checkpoint_minutes: float = 5.0
     log_every: int = 20

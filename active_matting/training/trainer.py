@@ -158,6 +158,13 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() and name != "cpu" else "cpu")
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether it computes in bfloat16 by instructions of its own, and not by emulation."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()
+
+
 def _placed(network: nn.Module, device: str, is_channels_last: bool) -> nn.Module:
     layout = torch.channels_last if is_channels_last else torch.preserve_format
     return network.to(device=choose_device(device), memory_format=layout)  # type: ignore[call-overload,no-any-return]
@@ -166,7 +173,7 @@ def _placed(network: nn.Module, device: str, is_channels_last: bool) -> nn.Modul
 def _precision(device: torch.device, precision: str) -> Any:
     # Without its cache: older torch keeps weights that were cast where a task predicts without gradients, and they
     # then get none (pytorch issue 158232).
-    is_on = precision == "bfloat16"
+    is_on = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
     return partial(torch.autocast, device.type, torch.bfloat16, enabled=is_on, cache_enabled=False)
 
 
