@@ -14,7 +14,7 @@ from active_matting.errors import ConvergenceError, InvalidArgumentError
 from active_matting.training.checkpoint import load_tensors
 from active_matting.training.learner import SPOILT_IN_A_ROW
 from active_matting.training.reporting import Reporter
-from active_matting.training.trainer import fit
+from active_matting.training.trainer import fit, has_bfloat16
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +172,47 @@ def test_a_task_that_tells_no_error_cannot_be_measured(tmp_path: Path) -> None:
 def test_devices_that_are_not_there_are_refused(device: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="device"):
         fit(recipe(), network(), tasks(), tmp_path, device=device)
+
+
+class _Watched(nn.Linear):
+    """Notes in what precision it answers."""
+
+    seen: set[torch.dtype]
+
+    def forward(self, points: Tensor) -> Tensor:
+        answer = super().forward(points)
+        if self.training:
+            self.seen.add(answer.dtype)
+        return answer.float()
+
+
+@pytest.mark.parametrize(
+    ("precision", "has", "expected"),
+    [
+        ("auto", True, torch.bfloat16),
+        ("auto", False, torch.float32),
+        ("bfloat16", False, torch.bfloat16),
+        ("float32", True, torch.float32),
+    ],
+)
+def test_what_the_processor_has_no_instructions_for_is_used_where_it_is_asked_for_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, has: bool, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr("active_matting.training.trainer.has_bfloat16", lambda device: has)
+    watched = _Watched(3, 1)
+    watched.seen = set()
+    fit(
+        recipe(schedule={"epochs": 1}, running={"precision": precision}),
+        watched,
+        {"one": Line(seed=1), "two": Line(seed=2)},
+        tmp_path,
+        device="cpu",
+    )
+    assert watched.seen == {expected}
+
+
+def test_a_processor_has_bfloat16_where_the_system_says_so() -> None:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        pytest.skip("no list of the processor's instructions here")
+    assert has_bfloat16(torch.device("cpu")) == ("avx512_bf16" in cpuinfo.read_text())
