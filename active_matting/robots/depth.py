@@ -16,4 +16,4 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """
     padded = np.pad(mask.astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return np.sqrt(np.rint(distance * distance))
+    return np.asarray(np.sqrt(np.rint(distance * distance)), dtype=np.float32)
