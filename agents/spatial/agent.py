@@ -1,10 +1,11 @@
 """The spatial agent: its network behind `predict`, its heat map, and when it thinks that enough was asked."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -13,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.committee import Committee
+from active_matting.agents.spatial.cues import is_known
+from active_matting.agents.spatial.grid import Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.errors import FileError, InvalidArgumentError
@@ -32,26 +35,28 @@ class AgentState:
     image_features: Tensor  # (N, C, 2h, 2w)
     memory: Tensor  # (N, M, h, w)
     matte: Tensor  # (N, 1, 8h, 8w), when it was asked last
-    asked: Tensor  # bool (N, h, w), before it was asked last
-    chosen: Tensor  # (N,), the cell it chose then
+    asked: Tensor  # bool (N, R, C), before it was asked last
+    chosen: Tensor  # (N,), the square it chose then
 
 
 class SpatialAgent:
-    """Suggests the cell of a grid that looks most worth asking about, and never one twice while there are others.
+    """Suggests the square that looks most worth asking about, and never one twice while there are others.
 
-    policy: the network. cells: of the grid, along the image's longer side; regions should be as large as cells, 20 of
-    them for the paper's 20 pixels in 400. seed: of what is drawn when `deterministic=False`.
+    policy: the network, or several that decide together; its weights are not to change. cells: of its grid, along the
+    image's longer side; squares are as large and lie half a cell apart. Regions should be as large, 20 along the side
+    for the paper's 20 pixels in 400. seed: of what is drawn when `deterministic=False`.
     """
 
     is_deterministic = True
     """Asked deterministically it draws nothing; see `active_matting.agents.evaluate`."""
 
-    def __init__(self, policy: SpatialPolicy, cells: float = 20, seed: int = 0) -> None:
+    def __init__(self, policy: SpatialPolicy | Committee, cells: float = 20, seed: int = 0) -> None:
         if not cells >= 1:
             raise InvalidArgumentError(f"cells must be at least 1, got {cells}")
         self.policy = policy.eval()
         self.cells = cells
         self._generator = torch.Generator().manual_seed(seed)
+        self._latest: _Look | None = None
 
     def predict(
         self,
@@ -79,8 +84,8 @@ class SpatialAgent:
     ) -> NDArray[np.float32]:
         """Where the agent would ask, as probabilities float32 `(H, W)`, or `(N, H, W)`, that sum to 1 over the image.
 
-        Each cell's is spread over its pixels; it is 0 where it was asked about. state: as `predict` is given it, which
-        does not move on by this.
+        Each square's is spread over the pixels around its middle; it is 0 where it was asked about. state: as `predict`
+        is given it, which does not move on by this.
         """
         grid, decision, _ = self._look(observation, state, episode_start)
         maps = np.stack([grid.enlarge(chances) for chances in decision.log_probability.exp().numpy()])
@@ -95,7 +100,7 @@ class SpatialAgent:
     ) -> Any:
         """The drop in RMSE to be expected of the region asked about next, in [0, 1]; float, or float32 `(N,)`.
 
-        It is that of the best cell, at least 0: a person can leave the matte as it is.
+        It is that of the best square, at least 0: a person can leave the matte as it is.
         """
         _, decision, _ = self._look(observation, state, episode_start)
         gains = decision.expected_drops().flatten(1).amax(1).clamp(0, 1).numpy()
@@ -111,18 +116,30 @@ class SpatialAgent:
         """Whether no region is expected to lower the RMSE by `threshold`; bool, or bool `(N,)`."""
         return self.expected_gain(observation, state, episode_start) < threshold
 
-    @torch.no_grad()
     def _look(
         self, observation: Observation, state: AgentState | None, episode_start: NDArray[np.bool_] | None
     ) -> tuple[Grid, Decision, AgentState]:
-        """What the network makes of an observation, single or batched; the state after it, but for the choice."""
+        """What the network makes of an observation, single or batched; the state after it, but for the choice.
+
+        A suggestion, its heat map and its gain are one look: the latest is kept.
+        """
+        shown = _digest(observation, episode_start)
+        latest = self._latest
+        if latest is None or latest.shown != shown or latest.state is not state:
+            latest = self._latest = _Look(shown, state, self._looked(observation, state, episode_start))
+        return latest.found
+
+    @torch.no_grad()
+    def _looked(
+        self, observation: Observation, state: AgentState | None, episode_start: NDArray[np.bool_] | None
+    ) -> tuple[Grid, Decision, AgentState]:
         is_batch = observation["image"].ndim == 4
         batch = observation if is_batch else {name: array[None] for name, array in observation.items()}
         height, width = batch["image"].shape[-2:]
         grid = Grid.of((height, width), self.cells)
         is_first = _starts(state, episode_start, len(batch["image"]))
         matte, told = _planes(grid, batch["matte"]), _told(grid, batch["label_map"])
-        asked = torch.nn.functional.avg_pool2d(told, CELL).sum(1) >= 0.5
+        asked = is_known(told)
         if state is None:
             before, memory = matte, None
         else:
@@ -145,10 +162,10 @@ class SpatialAgent:
         folder = Path(folder)
         with written_whole(folder / WEIGHTS) as temporary:
             safetensors.torch.save_file(self.policy.state_dict(), temporary)
-        sizes = asdict(self.policy.config)
-        write_json(
-            folder / CONFIG, {"agent": "spatial", "policy": sizes, "cells": self.cells, "card": dict(card or {})}
-        )
+        content = {"agent": "spatial", "policy": asdict(self.policy.config), "cells": self.cells}
+        if isinstance(self.policy, Committee):
+            content["members"] = len(self.policy.members)
+        write_json(folder / CONFIG, content | {"card": dict(card or {})})
 
     @classmethod
     def load(cls, folder: Path | str, seed: int = 0, cells: float | None = None) -> "SpatialAgent":
@@ -159,7 +176,11 @@ class SpatialAgent:
         content = read_json(folder / CONFIG)
         try:
             sizes = content["policy"]
-            policy = SpatialPolicy(SpatialConfig(tuple(sizes["channels"]), sizes["memory"]))
+            config = SpatialConfig(tuple(sizes["channels"]), sizes["memory"])
+            members = content.get("members")
+            policy: SpatialPolicy | Committee = SpatialPolicy(config)
+            if members is not None:
+                policy = Committee([SpatialPolicy(config) for _ in range(int(members))])
             cells = float(content["cells"]) if cells is None else cells
         except (KeyError, TypeError, ValueError) as error:
             raise FileError(f"{folder / CONFIG} does not describe a spatial agent: {error}") from error
@@ -170,6 +191,18 @@ class SpatialAgent:
         except RuntimeError as error:
             raise FileError(f"{folder / WEIGHTS} does not fit {CONFIG}: {' '.join(str(error).split())}") from error
         return cls(policy, cells, seed)
+
+    @classmethod
+    def together(cls, folders: Sequence[Path | str], seed: int = 0) -> "SpatialAgent":
+        """One agent of those that `save` wrote, which decide together, see `Committee`; the first one's `cells`.
+
+        Raises `FileError`, and `InvalidArgumentError` where one is a committee itself, or their sizes differ.
+        """
+        agents = [cls.load(folder) for folder in folders]
+        members = [agent.policy for agent in agents if isinstance(agent.policy, SpatialPolicy)]
+        if len(members) != len(agents):
+            raise InvalidArgumentError(f"each of {[str(folder) for folder in folders]} must hold one network")
+        return cls(Committee(members), agents[0].cells if agents else 20, seed)
 
 
 def spatial_agent(
@@ -187,6 +220,21 @@ def cells_of(env: gymnasium.Env[Any, Any] | None) -> float | None:
     """How many of the environment's regions its images are wide; None where it does not tell."""
     settings = None if env is None else getattr(env.unwrapped, "settings", None)
     return None if settings is None else float(settings.image_size / settings.region_size)
+
+
+class _Look(NamedTuple):
+    shown: bytes
+    state: AgentState | None
+    found: tuple[Grid, Decision, AgentState]
+
+
+def _digest(observation: Observation, episode_start: NDArray[np.bool_] | None) -> bytes:
+    """Of all that is shown."""
+    digest = hashlib.blake2b(str(episode_start).encode())
+    for name in sorted(observation):
+        digest.update(f"{name} {observation[name].shape}".encode())
+        digest.update(np.ascontiguousarray(observation[name]).data)
+    return digest.digest()
 
 
 def _starts(state: AgentState | None, episode_start: NDArray[np.bool_] | None, count: int) -> Tensor:
@@ -209,7 +257,7 @@ def _told(grid: Grid, label_maps: NDArray[np.uint8]) -> Tensor:
 
 
 def _asked_now(grid: Grid, locations: NDArray[np.float32], state: AgentState) -> Tensor:
-    """What was asked before, and about what the latest answer was: bool (N, h, w).
+    """What was asked before, and about what the latest answer was: bool (N, R, C).
 
     Before any answer the location is 0 also where a click was made instead.
     """
@@ -218,7 +266,7 @@ def _asked_now(grid: Grid, locations: NDArray[np.float32], state: AgentState) ->
         region = action_to_region(location, grid.side, grid.shape)
         number = grid.number_at(region.y, region.x)
         if location.any() or number == int(chosen):
-            row.view(-1)[number] = True
+            row |= torch.from_numpy(grid.is_same(number))
     return asked
 
 

@@ -1,7 +1,7 @@
 """Episodes to learn from, made by mixed behaviour with users and solvers that are simulated, and kept on the disk.
 
-What is kept is what happened: the picture, the cells that were asked about, the mattes. What is to be learnt from it is
-computed when it is learnt, see `active_matting.agents.spatial.targets`. Episodes stay what they are where a solver's
+What is kept is what happened: the picture, the squares that were asked about, the mattes. What is to be learnt from it
+is computed when it is learnt, see `active_matting.agents.spatial.targets`. Episodes stay what they are where a solver's
 code changes: they are examples of mattes, and making them takes hours.
 """
 
@@ -30,7 +30,7 @@ from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Label
 
 KIND = "spatial-episode"
-FORMAT = 1
+FORMAT = 2
 LIMIT = 64 * 1024**3
 
 _TRIES = 20
@@ -39,16 +39,17 @@ _TRIES = 20
 class Episode(NamedTuple):
     """T queries about one picture of S × S pixels, `CELL` of them to a cell's side.
 
-    Tried cells are those whose answer was tried out, K of them, before some of the queries: what it would have led to.
+    Tried squares are those whose answer was tried out, K of them, before some of the queries: what it would have led
+    to.
     """
 
     image: NDArray[np.uint8]  # (3, S, S)
     alpha: NDArray[np.uint8]  # (S, S), the truth
-    cells: NDArray[np.int16]  # (T,), the numbers of those asked about
+    squares: NDArray[np.int16]  # (T,), the numbers of those asked about, see `Grid`
     labels: NDArray[np.int8]  # (T,), the answers
     mattes: NDArray[np.uint8]  # (T + 1, S, S), before the first query and after each
     rmse: NDArray[np.float32]  # (T + 1,), of these
-    tried: NDArray[np.int16]  # (K, 2): before which query, from 0 on, and which cell
+    tried: NDArray[np.int16]  # (K, 2): before which query, from 0 on, and which square
     tried_rmse: NDArray[np.float32]  # (K,)
 
 
@@ -60,7 +61,7 @@ class Episodes:
     along the side; budget: queries. behaviours: how often each way to ask is taken, for a whole episode: "seek" asks
     where the error is large, "mixed" does so half of the time and anywhere otherwise, "random" anywhere, "agent" as
     `agent`, a name or a folder for `make_agent`, does, so that it may learn what to do where it gets itself to. tries:
-    so many cells are tried out before `tried` of the queries. cache: where they are kept; None for the user's folder.
+    so many squares are tried out before `tried` of the queries. cache: where they are kept; None for the user's folder.
     """
 
     root: Path
@@ -155,13 +156,15 @@ class Episodes:
         }
 
 
-def said_before(episode: Episode, cells: int) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """What was told of each cell, int8 (T, cells), 0 of mixed ones, and which were asked, bool, before each query."""
-    told = np.zeros((len(episode.cells), cells), dtype=np.int8)
-    asked = np.zeros((len(episode.cells), cells), dtype=bool)
-    for query, (cell, label) in enumerate(zip(episode.cells[:-1], episode.labels[:-1], strict=True), start=1):
-        told[query:, cell] = label if label != Label.TRANSITION else 0
-        asked[query:, cell] = True
+def said_before(episode: Episode, grid: Grid) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Before each query: what was told of half cells, int8 (T, 2h, 2w), and which squares were asked, (T, R, C)."""
+    queries, (rows, columns) = len(episode.squares), grid.squares
+    told = np.zeros((queries, rows + 1, columns + 1), dtype=np.int8)
+    asked = np.zeros((queries, rows, columns), dtype=bool)
+    for query, (number, label) in enumerate(zip(episode.squares[:-1], episode.labels[:-1], strict=True), start=1):
+        if label != Label.TRANSITION:
+            told[query:, *grid.halves(int(number))] = label
+        asked[query:].reshape(queries - query, -1)[:, number] = True
     return told, asked
 
 
@@ -180,9 +183,9 @@ def play(
     tried: int = 0,
     agent: Agent | None = None,
 ) -> Episode:
-    """One episode on a lesson's picture; see `Episodes`. No cell is asked about twice.
+    """One episode on a lesson's picture; see `Episodes`. No square is asked about twice.
 
-    noise: how often just any cell is asked about, and not the one that `agent` asks about, or without one where the
+    noise: how often just any square is asked about, and not the one that `agent` asks about, or without one where the
     error is large.
     """
     truth = lesson.alpha
@@ -214,7 +217,7 @@ def play(
     return Episode(
         image=np.ascontiguousarray(to_bytes(lesson.image).transpose(2, 0, 1)),
         alpha=to_bytes(truth),
-        cells=np.array(asked, dtype=np.int16),
+        squares=np.array(asked, dtype=np.int16),
         labels=np.array([answers[number].label for number in asked], dtype=np.int8),
         mattes=np.stack([to_bytes(matte) for matte in mattes]),
         rmse=np.array(errors, dtype=np.float32),
@@ -239,11 +242,12 @@ def _choose(
 def _worth_trying(
     rng: np.random.Generator, merit: NDArray[np.float64], is_askable: NDArray[np.bool_], count: int
 ) -> list[int]:
-    """Half of them where the merit is highest, the others anywhere."""
-    askable = np.flatnonzero(is_askable)
-    by_merit = askable[np.argsort(-merit[askable], kind="stable")]
-    best, others = by_merit[: count // 2], by_merit[count // 2 :]
-    return [*best.tolist(), *rng.permutation(others)[: count - len(best)].tolist()]
+    """Half of them drawn by their merits, the others anywhere."""
+    weights = np.where(is_askable, np.maximum(merit, 0), 0)
+    good = min(count // 2, int((weights > 0).sum()))
+    drawn = rng.choice(len(weights), good, replace=False, p=weights / weights.sum()) if good else np.empty(0, int)
+    others = rng.permutation(np.setdiff1d(np.flatnonzero(is_askable), drawn))
+    return [*drawn.tolist(), *others[: count - good].tolist()]
 
 
 def _drawn(rng: np.random.Generator, shares: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The grid of cells on which the spatial agent sees and asks, and pictures as it sees them."""
+"""The grid of cells on which the spatial agent sees, the squares it may ask about, and pictures as it sees them."""
 
 from dataclasses import dataclass
 
@@ -9,27 +9,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.regions import Region, region_grid
+from active_matting.regions import Region
 
 CELL = 8
 """The side of a cell, in pixels, as the network sees it."""
 
+HALF = CELL // 2
+
 
 def spread(told: NDArray[np.int8]) -> Tensor:
-    """What was told of cells, int8 (..., h, w), as the network sees it: float (..., 2, 8h, 8w), 1 where it is told.
+    """What was told of half cells, int8 (..., 2h, 2w), as the network sees it: float (..., 2, 8h, 8w), 1 where told.
 
     First to be foreground, then background.
     """
     planes = torch.from_numpy(np.stack([told > 0, told < 0], axis=-3)).float()
-    return planes.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)
+    return planes.repeat_interleave(HALF, -2).repeat_interleave(HALF, -1)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Squares of `side` pixels that tile an image of `shape` (H, W), as `region_grid` places them.
+    """An image of `shape` (H, W) in cells of `side` pixels, and the squares as large that may be asked about.
 
-    >>> Grid.of((400, 300), cells=20).cells
-    (20, 15)
+    Squares lie half a cell apart: much that is too narrow for cells, which lie where they lie, holds a square that is
+    of one class. They are numbered row by row, from one side of the image to the other.
+
+    >>> Grid.of((400, 300), cells=20).cells, Grid.of((400, 300), cells=20).squares
+    ((20, 15), (39, 29))
     """
 
     shape: tuple[int, int]
@@ -44,32 +49,50 @@ class Grid:
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Rows and columns of cells."""
         height, width = (-(-extent // self.side) for extent in self.shape)
         return height, width
 
+    @property
+    def squares(self) -> tuple[int, int]:
+        """Rows and columns of squares."""
+        rows, columns = self.cells
+        return 2 * rows - 1, 2 * columns - 1
+
     def regions(self) -> list[Region]:
-        """The cells, row by row."""
-        return region_grid(self.side, self.shape)
+        """The squares, row by row."""
+        rows, columns = self.centres()
+        return [Region(int(y), int(x), self.side) for y in rows for x in columns]
 
     def region(self, number: int) -> Region:
-        """The cell of this number, counted row by row."""
-        row, column = divmod(number, self.cells[1])
-        top, left = min(row * self.side, self.shape[0] - self.side), min(column * self.side, self.shape[1] - self.side)
-        return Region(top + self.side // 2, left + self.side // 2, self.side)
+        """The square of this number."""
+        rows, columns = self.centres()
+        row, column = divmod(number, len(columns))
+        return Region(int(rows[row]), int(columns[column]), self.side)
 
     def number_at(self, y: float, x: float) -> int:
-        """The cell whose centre is nearest to `(y, x)`, which tells the last ones apart where these are moved in."""
+        """The square whose centre is nearest to `(y, x)`; the first of several that lie in the same place."""
         row, column = (
-            int(np.abs(centres - place).argmin()) for centres, place in zip(self._centres(), (y, x), strict=True)
+            int(np.abs(centres - place).argmin()) for centres, place in zip(self.centres(), (y, x), strict=True)
         )
-        return row * self.cells[1] + column
+        return row * self.squares[1] + column
 
-    def _centres(self) -> tuple[NDArray[np.int_], ...]:
-        """Of the rows of cells, and of the columns, in pixels."""
+    def halves(self, number: int) -> tuple[slice, slice]:
+        """What of an array of half cells (2h, 2w) this square covers."""
+        row, column = divmod(number, self.squares[1])
+        return slice(row, row + 2), slice(column, column + 2)
+
+    def is_same(self, number: int) -> NDArray[np.bool_]:
+        """Which squares, bool (rows, columns), lie where this one does: in images of hardly a cell several do."""
+        rows, columns = self.centres()
+        row, column = divmod(number, len(columns))
+        return np.asarray((rows == rows[row])[:, None] & (columns == columns[column]), dtype=bool)
+
+    def centres(self) -> tuple[NDArray[np.int_], ...]:
+        """Of the rows of squares, and of the columns, in pixels."""
         return tuple(
-            np.minimum(np.arange(count) * self.side, extent - self.side) + self.side // 2
-            for count, extent in zip(self.cells, self.shape, strict=True)
+            np.rint(np.linspace(0, extent - self.side, count)).astype(int) + self.side // 2
+            for count, extent in zip(self.squares, self.shape, strict=True)
         )
 
     def shrink(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -81,10 +104,10 @@ class Grid:
         return np.asarray(cv2.resize(plane, (CELL * columns, CELL * rows), interpolation=how), dtype=np.uint8)
 
     def enlarge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Values of the cells (rows, columns) at each pixel, float32 (H, W); where two overlap, of the nearer one."""
+        """Values of the squares (rows, columns) at each pixel, float32 (H, W): of the one whose middle is nearest."""
         off = (self.side - 1) / 2 - self.side // 2  # of a middle from the pixel that stands for it
         rows, columns = (
             np.abs(np.arange(extent)[:, None] - (centres + off)).argmin(1)
-            for centres, extent in zip(self._centres(), self.shape, strict=True)
+            for centres, extent in zip(self.centres(), self.shape, strict=True)
         )
         return np.asarray(values[rows[:, None], columns], dtype=np.float32)

@@ -107,7 +107,7 @@ class Imitation:
 def losses_of(network: nn.Module, lesson: Lesson) -> dict[str, Tensor]:
     """The parts of the loss on lessons (T, N, …).
 
-    choice: cross-entropy of the heat map against the robot's chances. kinds: that of what cells are. log_error:
+    choice: cross-entropy of the heat map against the robot's chances. kinds: that of what squares are. log_error:
     squared difference of logarithms. gain: squared difference, where known. log_rmse, value: squared differences.
     """
     return parts_of(decide(cast(SpatialPolicy, network), lesson), lesson)
@@ -141,7 +141,7 @@ def parts_of(decision: Decision, lesson: Lesson) -> dict[str, Tensor]:
 
 
 def merit_of_choice(decision: Decision, lesson: Lesson) -> float:
-    """The mean merit of the likeliest cell, as a part of the best one's: 1 is the robot's choice, 0 is no use."""
+    """The mean merit of the likeliest square, as a part of the best one's: 1 is the robot's choice, 0 is no use."""
     chances = torch.from_numpy(lesson.choice).flatten(2)
     chosen = decision.log_probability.flatten(2).argmax(2, keepdim=True).cpu()
     best = chances.amax(2)

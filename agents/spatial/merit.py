@@ -1,4 +1,4 @@
-"""What the error-seeking robot sees, cell by cell."""
+"""What the error-seeking robot sees, square by square."""
 
 import cv2
 import numpy as np
@@ -6,25 +6,21 @@ from numpy.typing import NDArray
 
 from active_matting.agents.spatial.grid import Grid
 from active_matting.annotators import ExactAnnotator
+from active_matting.robots.depth import depth
 from active_matting.types import Alpha, Label, LabelMap
 
 
 def merits(truth: Alpha, alpha: Alpha, label_map: LabelMap, grid: Grid) -> NDArray[np.float64]:
-    """How worth while each cell is, float64 (cells,), of those that are pure, as `robots.most_wrong_region` sees it.
+    """How worth while each square is, float64 (squares,), if it is pure, as `robots.most_wrong_region` sees it.
 
     truth, alpha: float32 (H, W); label_map: int8 (H, W). The squared error, blurred by a Gaussian of half a cell's
-    side, at the cell's centre. Until both classes are told all places are as wrong: then it is the distance to the
+    side, at the square's centre. Until both classes are told all places are as wrong: then it is the distance to the
     boundary of the foreground, or, once that was told, of the background; 0 outside of it.
     """
     if not (label_map == Label.FOREGROUND).any():
-        plane = _depth(truth >= ExactAnnotator.foreground)
+        plane = depth(truth >= ExactAnnotator.foreground)
     elif not (label_map == Label.BACKGROUND).any():
-        plane = _depth(truth <= ExactAnnotator.background)
+        plane = depth(truth <= ExactAnnotator.background)
     else:
         plane = np.asarray(cv2.GaussianBlur((alpha - truth) ** 2, (0, 0), sigmaX=grid.side / 2), np.float32)
-    return np.array([plane[region.y, region.x] for region in grid.regions()], dtype=np.float64)
-
-
-def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    padded = np.pad(mask.astype(np.uint8), 1)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1], np.float32)
+    return plane[np.ix_(*grid.centres())].ravel().astype(np.float64)

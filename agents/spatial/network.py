@@ -1,4 +1,4 @@
-"""The network of the spatial agent: what is seen, on a grid of cells; what is remembered; where to ask."""
+"""The network of the spatial agent: what is seen, on a grid of cells; what is remembered; which square to ask about."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,24 +12,26 @@ from active_matting.agents.spatial.cues import (
     COLOURS,
     close,
     counted,
+    covered,
     disagreement,
     in_view_of_mixed,
     likeness,
+    of_squares,
     places,
     usefulness,
 )
-from active_matting.agents.spatial.grid import CELL
+from active_matting.agents.spatial.grid import HALF
 from active_matting.errors import InvalidArgumentError
 
 CLASSES = 3
-"""What a cell may be: all background, all foreground, or mixed."""
+"""What a square may be: all background, all foreground, or mixed."""
 
 
 @dataclass(frozen=True)
 class SpatialConfig:
     """Sizes of the network; the defaults are those of the weights that come with the package."""
 
-    channels: tuple[int, int, int, int] = (32, 64, 96, 96)
+    channels: tuple[int, int, int, int] = (24, 48, 72, 96)
     """At half a cell, a cell, two cells and four cells."""
     memory: int = 16
     """Channels of the recurrent state, of each cell."""
@@ -42,22 +44,25 @@ class SpatialConfig:
 
 
 class Sight(NamedTuple):
-    """What there is to see before a query, of N episodes, on grids of h × w cells, `CELL` pixels to a cell's side."""
+    """What there is to see before a query, of N episodes, on grids of h × w cells, `CELL` pixels to a cell's side.
+
+    R = 2h − 1 and C = 2w − 1 are the rows and columns of the squares that may be asked about.
+    """
 
     matte: Tensor  # (N, 1, 8h, 8w), in [0, 1]
     before: Tensor  # (N, 1, 8h, 8w), the matte before the newest answer; the matte itself before the first
     opinion: Tensor  # (N, 1, 8h, 8w), in [0, 1]: what another network would have for the matte, see `opinion`
     told: Tensor  # (N, 2, 8h, 8w), in [0, 1]: what was told to be foreground, and background
-    asked: Tensor  # (N, 1, h, w): 1 for cells that were asked about, else 0
+    asked: Tensor  # (N, 1, R, C): 1 for squares that were asked about, else 0
 
 
 class Decision(NamedTuple):
     """What the network makes of it. The first is what the agent acts on, the others are what it learns from besides.
 
-    log_probability: (N, h, w), of asking about each cell, -1e9 where one was; where all were, none is closed. Its
+    log_probability: (N, R, C), of asking about each square, -1e9 where one was; where all were, none is closed. Its
     logits are a map's plus the logarithm of `usefulness`.
-    gain: (N, h, w), the part of the RMSE, at most 1, that an answer is expected to remove. kinds: (N, 3, h, w), logits
-    of `CLASSES`. error: (N, h, w), the logarithm of the blurred squared error. value: (N,), the drop in the RMSE's
+    gain: (N, R, C), the part of the RMSE, at most 1, that an answer is expected to remove. kinds: (N, 3, R, C), logits
+    of `CLASSES`. error: (N, R, C), the logarithm of the mean squared error. value: (N,), the drop in the RMSE's
     logarithm that is to be expected of the rest of the episode. log_rmse: (N,), the present RMSE's logarithm.
     """
 
@@ -69,7 +74,7 @@ class Decision(NamedTuple):
     log_rmse: Tensor
 
     def expected_drops(self) -> Tensor:
-        """(N, h, w): the drop in RMSE to be expected of each cell; 0 where one was asked about."""
+        """(N, R, C): the drop in RMSE to be expected of each square; 0 where one was asked about."""
         drops = self.gain * self.log_rmse.exp()[:, None, None]
         return torch.where(self.log_probability > CLOSED / 2, drops, torch.zeros_like(drops))
 
@@ -108,16 +113,18 @@ class ConvGRU(nn.Module):
 
 class _Seen(NamedTuple):
     cells: Tensor  # (N, C, h, w), features
+    halves: Tensor  # (N, C'', 2h, 2w), features of half cells
     whole: Tensor  # (N, C'), of the whole picture
-    alike: Tensor  # (N, 6, h, w), see `likeness`
+    alike: Tensor  # (N, 6, R, C), see `likeness`
 
 
 class SpatialPolicy(nn.Module):
-    """Image, answers and mattes → a heat map over the cells of a grid; fully convolutional, for grids of any size.
+    """Image, answers and mattes → a heat map over squares half a cell apart; fully convolutional, for any grid.
 
     The image is encoded once an episode (`encode_image`), what changes at each query; both meet at half a
-    cell. Coarser scales, down to four cells, and the whole picture's mean see what lies around. `step` goes one query
-    at a time; `unroll` goes through whole sequences at once. They agree.
+    cell. Coarser scales, down to four cells, and the whole picture's mean see what lies around. What is made of all
+    that comes back to half a cell, and each square is what its 2 × 2 half cells say. `step` goes one query at a time;
+    `unroll` goes through whole sequences at once. They agree.
     """
 
     def __init__(self, config: SpatialConfig | None = None) -> None:
@@ -128,7 +135,7 @@ class SpatialPolicy(nn.Module):
             nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, fine, 3, stride=2, padding=1)
         )
         self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * 6, fine, 1))
-        self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine, fine, 1), Residual(fine))
+        self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine + 1, fine, 1), Residual(fine))
         self.to_cell = nn.Conv2d(fine, cell, 4, stride=2, padding=1)
         self.of_cell = nn.Conv2d(13 + 2 * (len(COLOURS) + 1), cell, 1)
         self.at_cell = Residual(cell)
@@ -141,7 +148,9 @@ class SpatialPolicy(nn.Module):
         self.from_two = nn.Sequential(Residual(two), nn.Conv2d(two, cell, 1))
         self.recurrent = ConvGRU(cell, config.memory)
         self.last = nn.Sequential(nn.Conv2d(cell + config.memory, cell, 1), Residual(cell), nn.ReLU())
-        self.maps = nn.Conv2d(cell, 3 + CLASSES, 1)
+        self.to_half = nn.Conv2d(cell, fine, 1)
+        self.at_half = nn.Sequential(Residual(fine), nn.ReLU())
+        self.maps = nn.Conv2d(fine, 3 + CLASSES, 2)
         figures = nn.Linear(64, 2)
         self.figures = nn.Sequential(nn.Linear(four + cell, 64), nn.ReLU(), figures)
         with torch.no_grad():  # where errors' logarithms and figures lie, so that they need not be found first
@@ -180,22 +189,25 @@ class SpatialPolicy(nn.Module):
         foreground, background = sight.told[:, :1], sight.told[:, 1:]
         changes = [4 * (sight.matte - sight.before), 2 * (sight.opinion - sight.matte)]
         planes = torch.cat([matte, 1 - matte.abs(), 2 * sight.opinion - 1, *changes, foreground - background], 1)
-        fine = self.meet(torch.cat([image_features[:, :-3], self.state(planes)], 1))
-        told = functional.avg_pool2d(sight.told, CELL)
-        alike = likeness(functional.avg_pool2d(image_features[:, -3:], 2), told)
+        asked = covered(sight.asked)
+        fine = self.meet(torch.cat([image_features[:, :-3], self.state(planes), asked], 1))
+        told_halves = functional.avg_pool2d(sight.told, HALF)
+        told, asked = functional.avg_pool2d(told_halves, 2), functional.avg_pool2d(asked, 2)
+        alike = likeness(image_features[:, -3:], told_halves)
         differs = disagreement(sight.matte, sight.opinion)
-        cells = torch.cat([sight.asked, told, counted(told), places(sight.asked), alike, differs], 1)
+        cells = torch.cat([asked, told, counted(told), places(told), alike, differs], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))
         two = self.at_two(self.to_two(functional.relu(cell)))
         four = self.at_four(self.to_four(functional.relu(two)))
         whole = self.whole(functional.relu(four).mean((2, 3)))
         four = functional.relu(four + whole[:, :, None, None])
         two = two + _enlarged(self.from_four(four), two)
-        return _Seen(cell + _enlarged(self.from_two(two), cell), functional.relu(whole), alike)
+        cell = cell + _enlarged(self.from_two(two), cell)
+        return _Seen(cell, fine, functional.relu(whole), of_squares(alike))
 
     def _decide(self, seen: _Seen, memory: Tensor, sight: Sight) -> Decision:
         last = self.last(torch.cat([seen.cells, memory], 1))
-        maps = self.maps(last).float()
+        maps = self.maps(self.at_half(seen.halves + _enlarged(self.to_half(last), seen.halves))).float()
         value, log_rmse = self.figures(torch.cat([seen.whole, last.mean((2, 3))], 1)).float().unbind(1)
         useful = usefulness(maps[:, 3:].detach(), sight.told, sight.asked, seen.alike)
         logits = close(in_view_of_mixed(maps[:, 0], useful, sight.told, sight.asked), sight.asked[:, 0])

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from active_matting.agents.spatial.episodes import Episode, Episodes, said_before
-from active_matting.agents.spatial.grid import spread
+from active_matting.agents.spatial.grid import Grid, spread
 from active_matting.cache import Arrays, hash_of_code
 from active_matting.data.images import to_bytes
 from active_matting.models.weights import find_weights
@@ -58,10 +58,10 @@ def _planes(image: Tensor, told: Tensor, matte: Tensor, loaded: LoadedNetwork) -
 
 def opinions_on(episode: Episode, cells: int) -> NDArray[np.uint8]:
     """Second opinions before each query, uint8 (T, S, S); see `active_matting.agents.spatial.opinion`."""
-    told, _ = said_before(episode, cells * cells)
+    told, _ = said_before(episode, Grid.of((len(episode.alpha), len(episode.alpha)), cells))
     image = torch.from_numpy(episode.image).float() / 255
     mattes = torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255
-    opinions = second_opinion(image.expand(len(told), -1, -1, -1), spread(told.reshape(-1, cells, cells)), mattes)
+    opinions = second_opinion(image.expand(len(told), -1, -1, -1), spread(told), mattes)
     return to_bytes(opinions[:, 0].numpy())
 
 

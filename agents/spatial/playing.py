@@ -39,7 +39,7 @@ def play_together(
     budget: int,
     generator: np.random.Generator | None = None,
 ) -> list[Played]:
-    """One episode on each lesson's picture, of `CELL * cells` pixels; its cells are drawn by the heat map's chances.
+    """One episode on each lesson's picture, of `CELL * cells` pixels; its squares are drawn by the heat map's chances.
 
     generator: of these draws; None takes the likeliest. Raises what the solver raises.
     """
@@ -50,8 +50,8 @@ def play_together(
     images = np.stack([to_bytes(lesson.image).transpose(2, 0, 1) for lesson in lessons])
     pictures = torch.from_numpy(images).to(like) / 255
     features = policy.encode_image(pictures)
-    told = np.zeros((len(lessons), cells * cells), dtype=np.int8)
-    asked = np.zeros((len(lessons), cells * cells), dtype=bool)
+    told = np.zeros((len(lessons), 2 * cells, 2 * cells), dtype=np.int8)
+    asked = np.zeros((len(lessons), *grid.squares), dtype=bool)
     mattes, memory = [_mattes(sessions)], None
     chosen, labels, opinions = [], [], []
     for _ in range(budget):
@@ -65,8 +65,9 @@ def play_together(
         ]
         _answer_together(sessions, answers)
         for row, (number, said) in enumerate(zip(numbers, answers, strict=True)):
-            asked[row, number] = True
-            told[row, number] = said.label if said.label != Label.TRANSITION else 0
+            asked[row].reshape(-1)[number] = True
+            if said.label != Label.TRANSITION:
+                told[row, *grid.halves(number)] = said.label
         chosen.append(numbers)
         labels.append([said.label for said in answers])
         mattes.append(_mattes(sessions))
@@ -79,14 +80,13 @@ def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
 
 
 def _sight(pictures: Tensor, mattes: list[np.ndarray], told: np.ndarray, asked: np.ndarray) -> Sight:
-    """What there is to see now; pictures (N, 3, S, S), mattes (N, S, S) so far, told int8 and asked bool (N, cells)."""
-    count, side = len(told), mattes[0].shape[-1] // CELL
+    """What there is to see now: pictures (N, 3, S, S), mattes (N, S, S) so far, told (N, 2h, 2w), asked (N, R, C)."""
     now, before = (
         torch.from_numpy(to_bytes(planes)).to(pictures)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
     )
-    planes = spread(told.reshape(count, side, side)).to(pictures)
+    planes = spread(told).to(pictures)
     opinion = second_opinion(pictures, planes, now)
-    return Sight(now, before, opinion, planes, torch.from_numpy(asked).to(pictures).view(count, 1, side, side))
+    return Sight(now, before, opinion, planes, torch.from_numpy(asked).to(pictures)[:, None])
 
 
 def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:
@@ -120,7 +120,7 @@ def _episode(lesson: Lesson, numbers: np.ndarray, labels: np.ndarray, alphas: np
     return Episode(
         image=np.ascontiguousarray(to_bytes(lesson.image).transpose(2, 0, 1)),
         alpha=to_bytes(lesson.alpha),
-        cells=numbers.astype(np.int16),
+        squares=numbers.astype(np.int16),
         labels=labels.astype(np.int8),
         mattes=to_bytes(alphas),
         rmse=np.array([rmse(alpha, lesson.alpha) for alpha in alphas], dtype=np.float32),

@@ -109,7 +109,7 @@ class OwnEpisodes:
 def reinforce_loss(
     decision: Decision, episodes: list[Episode], discount: float, repeats: int, weight: float, entropy: float
 ) -> Tensor:
-    """−log π(cell) (G − b) of what was asked, and the baseline's squared error; less entropy; means over queries.
+    """−log π(square) (G − b) of what was asked, and the baseline's squared error; less entropy; means over queries.
 
     decision: of (T, N). G is what follows of the drops in the RMSE's logarithm, `discount`ed. b is the network's value
     and, where `repeats` successive episodes are of one picture, what the others of them got beyond theirs. G − b is
@@ -117,12 +117,13 @@ def reinforce_loss(
     """
     rewards = np.stack([-np.diff(np.log(np.maximum(episode.rmse, 1e-3))) for episode in episodes], axis=1)
     returns = torch.from_numpy(discounted(rewards, discount)).to(decision.value)
-    cells = torch.from_numpy(np.stack([episode.cells for episode in episodes], axis=1)).to(returns.device).long()
+    asked = np.stack([episode.squares for episode in episodes], axis=1)
+    squares = torch.from_numpy(asked).to(returns.device).long()
     surplus = returns - decision.value.detach()
     advantage = surplus - others_mean(surplus, repeats)
     advantage = advantage / advantage.std().clamp(min=1e-3)
     chances = decision.log_probability.flatten(2)
-    of_asked = chances.gather(2, cells[..., None])[..., 0]
+    of_asked = chances.gather(2, squares[..., None])[..., 0]
     spread = -(chances.exp() * chances).sum(2).mean()
     baseline = ((decision.value - returns) ** 2).mean()
     return weight * -(of_asked * advantage).mean() - entropy * spread + 0.1 * baseline

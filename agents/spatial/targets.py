@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.agents.spatial.episodes import Episode, said_before
-from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.grid import HALF, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
 from active_matting.types import Label
@@ -22,12 +22,12 @@ LITTLE = 1e-4
 class Lesson(NamedTuple):
     """T queries of one episode on a grid of h × w cells; NumPy arrays, or torch's of (T, N, …) of N episodes.
 
-    image: uint8 (3, 8h, 8w), or (N, …) of N. mattes, before, opinions: uint8 (T, 8h, 8w). told: int8 (T, h, w), the
-    answers so
-    far, of foreground and background. asked: bool (T, h, w). kinds: int8 (h, w), 0 background, 1 foreground, 2 mixed.
-    choice: float32 (T, h, w), chances that sum to 1, or 0 throughout where there is nothing to be imitated. error:
-    float32 (T, h, w), logarithms. gain: float32 (T, h, w), the part of the RMSE that an answer removed, where known,
-    else NaN. log_rmse, value: float32 (T,); value is the drop of the first from before a query to the end.
+    R = 2h − 1 and C = 2w − 1 are the rows and columns of squares. image: uint8 (3, 8h, 8w), or (N, …) of N. mattes,
+    before, opinions: uint8 (T, 8h, 8w). told: int8 (T, 2h, 2w), the answers so far, of foreground and background.
+    asked: bool (T, R, C). kinds: int8 (R, C), 0 background, 1 foreground, 2 mixed. choice: float32 (T, R, C), chances
+    that sum to 1, or 0 throughout where there is nothing to be imitated. error: float32 (T, R, C), logarithms. gain:
+    float32 (T, R, C), the part of the RMSE that an answer removed, where known, else NaN. log_rmse, value: float32
+    (T,); value is the drop of the first from before a query to the end.
     """
 
     image: NDArray[np.uint8]
@@ -49,48 +49,54 @@ def lesson_of(episode: Episode, opinions: NDArray[np.uint8], cells: int) -> Less
     truth = np.float32(1 / 255) * episode.alpha
     grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
     kinds = kinds_of(episode.alpha, grid)
-    budget = len(episode.cells)
-    told, asked = said_before(episode, cells * cells)
-    choice, error = np.zeros((2, budget, cells * cells), dtype=np.float32)
+    budget = len(episode.squares)
+    told, asked = said_before(episode, grid)
+    choice, error = np.zeros((2, budget, kinds.size), dtype=np.float32)
     for query in range(budget):
         alpha = np.float32(1 / 255) * episode.mattes[query]
-        label_map = np.kron(told[query].reshape(cells, cells), np.ones((CELL, CELL), np.int8))
+        label_map = np.kron(told[query], np.ones((HALF, HALF), np.int8))
         merit = merits(truth, alpha, label_map, grid)
-        choice[query] = chances(merit, (kinds != 2) & ~asked[query])
-        blurred = cv2.resize((alpha - truth) ** 2, (cells, cells), interpolation=cv2.INTER_AREA)
-        error[query] = np.log(blurred.ravel() + LITTLE)
+        choice[query] = chances(merit, (kinds != 2) & ~asked[query].ravel())
+        error[query] = np.log(_means((alpha - truth) ** 2, cells).ravel() + LITTLE)
     log_rmse = np.log(np.maximum(episode.rmse, 1e-3)).astype(np.float32)
-    shape = (budget, cells, cells)
+    shape = (budget, *grid.squares)
     return Lesson(
         image=episode.image,
         mattes=episode.mattes[:-1],
         before=episode.mattes[[0, *range(budget - 1)]],
         opinions=opinions,
-        told=told.reshape(shape),
-        asked=asked.reshape(shape),
-        kinds=kinds.reshape(cells, cells),
+        told=told,
+        asked=asked,
+        kinds=kinds.reshape(grid.squares),
         choice=choice.reshape(shape),
         error=error.reshape(shape),
-        gain=known_gains(episode, cells * cells).reshape(shape),
+        gain=known_gains(episode, kinds.size).reshape(shape),
         log_rmse=log_rmse[:-1],
         value=log_rmse[:-1] - log_rmse[-1],
     )
 
 
+def _means(plane: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """The mean of a plane (S, S) over each square, (R, C)."""
+    halves = cv2.resize(plane, (2 * cells, 2 * cells), interpolation=cv2.INTER_AREA)
+    rows = halves[:-1] + halves[1:]
+    return np.asarray((rows[:, :-1] + rows[:, 1:]) / 4, dtype=np.float32)
+
+
 def one_sided(episode: Episode, cells: int, rng: np.random.Generator) -> Episode:
-    """An episode of the same picture in which only one of the classes is ever told, the other cells being mixed.
+    """An episode of the same picture in which only one of the classes is ever told, the other squares being mixed.
 
     Its mattes need no solver, see `solvers.base.write_decided`. Whoever asks badly gets there, and must find out. Where
-    the picture has too few such cells the episode is returned as it is.
+    the picture has too few such squares the episode is returned as it is.
     """
     truth = np.float32(1 / 255) * episode.alpha
     grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
     kinds = kinds_of(episode.alpha, grid)
     told = int(rng.integers(2))
     weights = np.array([1.0, 1.0, 0.2])[kinds] * (kinds != 1 - told)
-    if (weights > 0).sum() < len(episode.cells):
+    if (weights > 0).sum() < len(episode.squares):
         return episode
-    asked = rng.choice(len(kinds), len(episode.cells), replace=False, p=weights / weights.sum())
+    asked = rng.choice(len(kinds), len(episode.squares), replace=False, p=weights / weights.sum())
     label_of = {0: Label.BACKGROUND, 1: Label.FOREGROUND, 2: Label.TRANSITION}
     labels = [label_of[int(kinds[number])] for number in asked]
     mattes = [np.full(episode.alpha.shape, 128, dtype=np.uint8)]
@@ -101,7 +107,7 @@ def one_sided(episode: Episode, cells: int, rng: np.random.Generator) -> Episode
         mattes.append(matte)
     errors = np.sqrt([np.mean((np.float32(1 / 255) * matte - truth) ** 2) for matte in mattes])
     return episode._replace(
-        cells=asked.astype(np.int16),
+        squares=asked.astype(np.int16),
         labels=np.array(labels, dtype=np.int8),
         mattes=np.stack(mattes),
         rmse=errors.astype(np.float32),
@@ -111,14 +117,23 @@ def one_sided(episode: Episode, cells: int, rng: np.random.Generator) -> Episode
 
 
 def kinds_of(alpha: NDArray[np.uint8], grid: Grid) -> NDArray[np.int8]:
-    """What each cell of a true alpha, uint8 (H, W), is: int8 (cells,), 0 background, 1 foreground, 2 mixed."""
-    annotator = ExactAnnotator(np.float32(1 / 255) * alpha)
-    kind_of = {Label.BACKGROUND: 0, Label.FOREGROUND: 1, Label.TRANSITION: 2}
-    return np.array([kind_of[annotator.answer(region)] for region in grid.regions()], dtype=np.int8)
+    """What each square of a true alpha, uint8 (H, W), is: int8 (squares,), 0 background, 1 foreground, 2 mixed.
+
+    It is what the exact annotator would say.
+    """
+    truth = np.float32(1 / 255) * alpha
+    window, anchor = np.ones((grid.side, grid.side), dtype=np.uint8), (grid.side // 2, grid.side // 2)
+    lowest, highest = (
+        extreme(truth, window, anchor=anchor)[np.ix_(*grid.centres())].ravel() for extreme in (cv2.erode, cv2.dilate)
+    )
+    kinds = np.full(len(lowest), 2, dtype=np.int8)
+    kinds[highest <= ExactAnnotator.background] = 0
+    kinds[lowest >= ExactAnnotator.foreground] = 1
+    return kinds
 
 
 def chances(merit: NDArray[np.float64], is_askable: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The robot's choice as chances, float32 (cells,), from its merits (cells,); 0 throughout where nothing is wrong.
+    """The robot's choice as chances, float32 (squares,), from its merits (squares,); 0 where nothing is wrong.
 
     >>> chances(np.array([0.0, 1.0, 1.0, 5.0]), np.array([True, True, True, False]))
     array([0. , 0.5, 0.5, 0. ], dtype=float32)
@@ -131,15 +146,15 @@ def chances(merit: NDArray[np.float64], is_askable: NDArray[np.bool_]) -> NDArra
     return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
-def known_gains(episode: Episode, cells: int) -> NDArray[np.float32]:
-    """The part of the RMSE that an answer removed, float32 (T, cells): of the cells asked about, and of those tried.
+def known_gains(episode: Episode, squares: int) -> NDArray[np.float32]:
+    """The part of the RMSE that an answer removed, float32 (T, squares): of those asked about, and of those tried.
 
     At least -1; NaN where it is not known.
     """
-    gains = np.full((len(episode.cells), cells), np.nan, dtype=np.float32)
-    queries = np.arange(len(episode.cells))
+    gains = np.full((len(episode.squares), squares), np.nan, dtype=np.float32)
+    queries = np.arange(len(episode.squares))
     now = np.maximum(episode.rmse, 1e-3)
-    gains[queries, episode.cells] = 1 - episode.rmse[1:] / now[:-1]
-    query, cell = episode.tried.T
-    gains[query, cell] = 1 - episode.tried_rmse / now[query]
+    gains[queries, episode.squares] = 1 - episode.rmse[1:] / now[:-1]
+    query, square = episode.tried.T
+    gains[query, square] = 1 - episode.tried_rmse / now[query]
     return np.maximum(gains, -1)

@@ -39,9 +39,9 @@ def test_an_episode_is_what_a_session_makes_of_its_answers(tmp_path: Path) -> No
     grid = Grid.of((40, 40), 5)
     truth = np.float32(1 / 255) * episode.alpha
     session = QuerySession(np.float32(1 / 255) * episode.image.transpose(1, 2, 0), make_solver("random-walk"))
-    assert len(set(episode.cells.tolist())) == 6
-    for query, (cell, label) in enumerate(zip(episode.cells, episode.labels, strict=True), start=1):
-        region = grid.region(int(cell))
+    assert len(set(episode.squares.tolist())) == 6
+    for query, (number, label) in enumerate(zip(episode.squares, episode.labels, strict=True), start=1):
+        region = grid.region(int(number))
         assert label == ExactAnnotator(truth).answer(region)
         session.answer(region, Label(label))
         # The picture was rounded to bytes when it was kept.
@@ -80,10 +80,10 @@ def test_an_agent_plays_its_own_episodes_and_is_a_part_of_their_key(tmp_path: Pa
         region_size=CELL,
     )
     grid, same = Grid.of((40, 40), 5), 0
-    for cell, label in zip(played.cells, played.labels, strict=True):
+    for number, label in zip(played.squares, played.labels, strict=True):
         region = session.suggest()
-        same += region == grid.region(int(cell))
-        session.answer(grid.region(int(cell)), Label(int(label)))
+        same += region == grid.region(int(number))
+        session.answer(grid.region(int(number)), Label(int(label)))
     assert same >= 5  # the picture was rounded to bytes, and one in twenty is asked anywhere
 
 
@@ -126,70 +126,86 @@ def test_episodes_that_cannot_be_are_refused(tmp_path: Path, options: dict[str, 
 
 
 def made_up_episode() -> Episode:
-    """Three queries on 2 × 2 cells: foreground above left, background below, mixed above right."""
+    """Three queries on 2 × 2 cells, 3 × 3 squares: foreground above left, background below, mixed between.
+
+    Asked are the squares above left, above in the middle, and below right; tried is the one below left.
+    """
     alpha = np.zeros((16, 16), dtype=np.uint8)
     alpha[:8, :12] = 255
     mattes = np.stack([np.full((16, 16), grey, np.uint8) for grey in (128, 100, 100, 40)])
     return Episode(
         image=np.zeros((3, 16, 16), np.uint8),
         alpha=alpha,
-        cells=np.array([0, 1, 3], np.int16),
+        squares=np.array([0, 2, 8], np.int16),
         labels=np.array([Label.FOREGROUND, Label.TRANSITION, Label.BACKGROUND], np.int8),
         mattes=mattes,
         rmse=np.array([0.5, 0.4, 0.4, 0.1], np.float32),
-        tried=np.array([[2, 2]], np.int16),
+        tried=np.array([[2, 6]], np.int16),
         tried_rmse=np.array([0.6], np.float32),
     )
 
 
 def test_what_was_told_asked_and_gained_is_written_where_it_was() -> None:
     lesson = lesson_of(made_up_episode(), made_up_episode().mattes[1:], 2)
-    np.testing.assert_array_equal(lesson.told.reshape(3, 4), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]])
-    np.testing.assert_array_equal(lesson.asked.reshape(3, 4), [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
-    np.testing.assert_array_equal(lesson.kinds, [[1, 2], [0, 0]])
+    foreground = np.zeros((4, 4), np.int8)
+    foreground[:2, :2] = 1
+    np.testing.assert_array_equal(lesson.told, [np.zeros_like(foreground), foreground, foreground])
+    assert not lesson.asked[:, 1].any()
+    asked = lesson.asked[:, ::2, ::2].reshape(3, 4)  # of the corners
+    np.testing.assert_array_equal(asked, [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(lesson.kinds, [[1, 1, 2], [2, 2, 2], [0, 0, 0]])
     np.testing.assert_array_equal(lesson.before[:, 0, 0], [128, 128, 100])
     unknown = np.nan
     np.testing.assert_allclose(
-        lesson.gain.reshape(3, 4),
+        lesson.gain[:, ::2, ::2].reshape(3, 4),
         [[0.2, unknown, unknown, unknown], [unknown, 0, unknown, unknown], [unknown, unknown, -0.5, 0.75]],
         atol=1e-6,
     )
     np.testing.assert_allclose(lesson.value, np.log([0.5, 0.4, 0.4]) - np.log(0.1), rtol=1e-5)
-    np.testing.assert_allclose(lesson.choice[0], [[1, 0], [0, 0]])  # first the foreground
-    np.testing.assert_allclose(lesson.choice[1:].reshape(2, 4), [[0, 0, 0.5, 0.5]] * 2)  # then the background
-    assert lesson.error[0, 1, 0] == pytest.approx(np.log((128 / 255) ** 2 + 1e-4), rel=1e-4)
+    assert np.isnan(lesson.gain[:, 1]).all()
+    assert np.isnan(lesson.gain[:, :, 1]).all()
+    # First the foreground: 8 rows and 12 columns, whose depth at the squares' middles, (4, 4) and (4, 8), is 4.
+    first, then = np.zeros((2, 3, 3))
+    first[0, :2], then[2] = 1 / 2, 1 / 3
+    np.testing.assert_allclose(lesson.choice[0], first)
+    # Then the background, whose depth at (12, 4), (12, 8) and (12, 12) is 4.
+    np.testing.assert_allclose(lesson.choice[1:], np.stack([then, then]), atol=1e-6)
+    assert lesson.error[0, 2, 0] == pytest.approx(np.log((128 / 255) ** 2 + 1e-4), rel=1e-4)
+    half_wrong = ((128 / 255) ** 2 + (1 - 128 / 255) ** 2) / 2
+    assert lesson.error[0, 1, 0] == pytest.approx(np.log(half_wrong + 1e-4), rel=1e-4)
 
 
 def test_a_gain_is_not_below_minus_one() -> None:
     episode = made_up_episode()._replace(tried_rmse=np.array([40], np.float32))
-    assert np.nanmin(known_gains(episode, 4)) == -1
+    assert np.nanmin(known_gains(episode, 9)) == -1
 
 
 def dot_lessons(rng: np.random.Generator, count: int, rows: int = 4) -> Lesson:
-    """Pictures whose best cell is the one with a bright spot, where the matte does not show it yet."""
+    """Pictures whose best square is the one with a bright spot, where the matte does not show it yet."""
     lessons = []
     for _ in range(count):
-        cells = rng.choice(rows * rows, 2, replace=False)
+        spots = rng.choice(rows * rows, 2, replace=False)
         image = np.full((3, CELL * rows, CELL * rows), 60, np.uint8)
         matte = np.zeros(image.shape[1:], np.uint8)
-        for number in cells:
+        for number in spots:
             row, column = divmod(int(number), rows)
             image[:, CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 250
-        row, column = divmod(int(cells[0]), rows)
+        row, column = divmod(int(spots[0]), rows)
         matte[CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 255
-        choice = np.zeros(rows * rows, np.float32)
-        choice[cells[1]] = 1
-        flat: NDArray[np.float32] = np.zeros((1, rows, rows), np.float32)
+        flat: NDArray[np.float32] = np.zeros((1, 2 * rows - 1, 2 * rows - 1), np.float32)
+        choice = flat.copy()
+        row, column = divmod(int(spots[1]), rows)
+        choice[0, 2 * row, 2 * column] = 1
         lessons.append(
             Lesson(
                 image=image,
                 mattes=matte[None],
                 before=matte[None],
                 opinions=matte[None],
-                told=flat.astype(np.int8),
+                told=np.zeros((1, 2 * rows, 2 * rows), np.int8),
                 asked=flat > 0,
                 kinds=flat[0].astype(np.int8),
-                choice=choice.reshape(1, rows, rows),
+                choice=choice,
                 error=flat,
                 gain=np.full_like(flat, 0.3),
                 log_rmse=np.zeros(1, np.float32),
@@ -210,7 +226,7 @@ def test_it_learns_to_ask_where_the_matte_lacks_what_the_picture_shows() -> None
         (losses["choice"] + losses["gain"]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     tested = losses_of(policy.eval(), dot_lessons(np.random.default_rng(1), 64))
-    assert tested["choice"].item() < 0.2  # a guess among two is 0.69, among all 2.77
+    assert tested["choice"].item() < 0.2  # a guess among two is 0.69, among all 3.89
     assert tested["gain"].item() < 0.01
 
 
@@ -265,7 +281,7 @@ def test_the_episodes_the_network_plays_are_those_the_agent_plays() -> None:
             asked.append(session.suggest())
             session.answer(asked[-1], ExactAnnotator(lesson.alpha).answer(asked[-1]))
             assert episode.rmse[query + 1] == pytest.approx(rmse(session.alpha, lesson.alpha), abs=1e-6)
-        assert asked == [Grid.of((40, 40), 5).region(int(cell)) for cell in episode.cells]
+        assert asked == [Grid.of((40, 40), 5).region(int(number)) for number in episode.squares]
         np.testing.assert_array_equal(opinions_on(episode, 5), opinions)
     assert task.validate(policy)["error"] > 0
 
@@ -279,7 +295,7 @@ def test_returns_and_the_mean_of_the_others() -> None:
 
 
 def test_the_gradient_of_reinforce_is_advantage_times_that_of_the_choice() -> None:
-    """Two episodes of two queries on 1 × 2 cells, without entropy: d loss / d logit by hand."""
+    """Two episodes of two queries on 1 × 2 squares, without entropy: d loss / d logit by hand."""
     logits = torch.zeros(2, 2, 1, 2, requires_grad=True)
     chances = torch.log_softmax(logits.flatten(2), 2).view(2, 2, 1, 2)
     other = torch.zeros(2, 2, 1, 2)
@@ -289,8 +305,8 @@ def test_the_gradient_of_reinforce_is_advantage_times_that_of_the_choice() -> No
     episode = made_up_episode()
     errors = ([1.0, 0.5, 0.25], [1.0, 1.0, 0.125])
     episodes = [
-        episode._replace(cells=np.array(cells, np.int16), rmse=np.array(curve, np.float32))
-        for cells, curve in zip(([0, 1], [1, 0]), errors, strict=True)
+        episode._replace(squares=np.array(squares, np.int16), rmse=np.array(curve, np.float32))
+        for squares, curve in zip(([0, 1], [1, 0]), errors, strict=True)
     ]
     loss = reinforce_loss(Decision(*decision_parts), episodes, discount=0.0, repeats=1, weight=1.0, entropy=0.0)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -311,12 +327,12 @@ def test_an_episode_of_one_class_tells_no_other_and_wants_the_other(tmp_path: Pa
         episode = one_sided(make_episodes(tmp_path, tried=0)[number], 5, rng)
         told = set(episode.labels.tolist()) - {int(Label.TRANSITION)}
         if len(told) != 1:
-            continue  # too few cells of a kind: as it was
+            continue  # too few squares of a kind: as it was
         seen |= told
         label_map = np.zeros((40, 40), dtype=np.int8)
         session = QuerySession(np.zeros((40, 40, 3), np.float32), make_solver("random-walk"))
-        for query, (cell, label) in enumerate(zip(episode.cells, episode.labels, strict=True), start=1):
-            region = grid.region(int(cell))
+        for query, (number, label) in enumerate(zip(episode.squares, episode.labels, strict=True), start=1):
+            region = grid.region(int(number))
             session.answer(region, Label(label))
             assert ExactAnnotator(np.float32(1 / 255) * episode.alpha).answer(region) == label
             np.testing.assert_allclose(np.float32(1 / 255) * episode.mattes[query], session.alpha, atol=0.003)

@@ -6,8 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from active_matting.agents.spatial.cues import disagreement, in_view_of_mixed, likeness, usefulness
-from active_matting.agents.spatial.grid import CELL
+from active_matting.agents.spatial.cues import (
+    covered,
+    disagreement,
+    in_view_of_mixed,
+    is_known,
+    likeness,
+    of_squares,
+    usefulness,
+)
+from active_matting.agents.spatial.grid import CELL, HALF
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.errors import InvalidArgumentError
 
@@ -30,8 +38,9 @@ def make_sights(steps: int, count: int, rows: int, columns: int, seed: int = 0) 
 
     height, width = CELL * rows, CELL * columns
     told = (planes(steps, count, 2, rows, columns) > 0.8).float()
-    asked = (told.amax(2, keepdim=True) + (planes(steps, count, 1, rows, columns) > 0.9)).clamp(max=1)
     spread = told.repeat_interleave(CELL, 3).repeat_interleave(CELL, 4)
+    known = torch.stack([is_known(each)[:, None] for each in spread]).float()
+    asked = (known + (planes(steps, count, 1, 2 * rows - 1, 2 * columns - 1) > 0.9)).clamp(max=1)
     mattes, before, opinions = planes(3, steps, count, 1, height, width)
     return planes(count, 3, height, width), Sight(mattes, before, opinions, spread, asked)
 
@@ -45,8 +54,9 @@ def decide(policy: SpatialPolicy, image: torch.Tensor, sights: Sight) -> Decisio
 def test_grids_of_any_size_have_chances_that_sum_to_one_where_nothing_was_asked(rows: int, columns: int) -> None:
     image, sights = make_sights(2, 3, rows, columns)
     decision = decide(make_policy(), image, sights)
-    assert decision.log_probability.shape == decision.gain.shape == decision.error.shape == (2, 3, rows, columns)
-    assert decision.kinds.shape == (2, 3, 3, rows, columns)
+    squares = (2 * rows - 1, 2 * columns - 1)
+    assert decision.log_probability.shape == decision.gain.shape == decision.error.shape == (2, 3, *squares)
+    assert decision.kinds.shape == (2, 3, 3, *squares)
     assert decision.value.shape == decision.log_rmse.shape == (2, 3)
     chances = decision.log_probability.exp()
     torch.testing.assert_close(chances.sum((2, 3)), torch.ones(2, 3))
@@ -55,20 +65,20 @@ def test_grids_of_any_size_have_chances_that_sum_to_one_where_nothing_was_asked(
         assert chances[is_asked].max() == 0
 
 
-def test_where_all_cells_were_asked_about_none_is_closed() -> None:
+def test_where_all_squares_were_asked_about_none_is_closed() -> None:
     image, sights = make_sights(1, 1, 3, 3)
-    decision = decide(make_policy(), image, sights._replace(asked=torch.ones(1, 1, 1, 3, 3)))
+    decision = decide(make_policy(), image, sights._replace(asked=torch.ones(1, 1, 1, 5, 5)))
     assert decision.log_probability.min() > -100
     torch.testing.assert_close(decision.log_probability.exp().sum(), torch.tensor(1.0))
 
 
-@given(open_cell=st.integers(0, 11))
-def test_the_last_cell_that_is_open_is_certain(open_cell: int) -> None:
+@given(open_square=st.integers(0, 34))
+def test_the_last_square_that_is_open_is_certain(open_square: int) -> None:
     image, sights = make_sights(1, 1, 3, 4)
-    asked = torch.ones(12)
-    asked[open_cell] = 0
-    decision = decide(make_policy(), image, sights._replace(asked=asked.view(1, 1, 1, 3, 4)))
-    assert decision.log_probability.flatten()[open_cell].exp() == 1
+    asked = torch.ones(35)
+    asked[open_square] = 0
+    decision = decide(make_policy(), image, sights._replace(asked=asked.view(1, 1, 1, 5, 7)))
+    assert decision.log_probability.flatten()[open_square].exp() == 1
 
 
 def test_steps_and_the_whole_sequence_at_once_agree() -> None:
@@ -133,24 +143,48 @@ def test_gradients_reach_every_weight() -> None:
     assert all(weight.grad.isfinite().all() for weight in policy.parameters() if weight.grad is not None)
 
 
-def test_likeness_is_that_to_the_likest_cell_that_was_told() -> None:
+def test_likeness_is_that_to_the_likest_half_cell_that_was_told() -> None:
     rng = np.random.default_rng(0)
-    colours = rng.random((1, 3, 2, 3), dtype=np.float32)
-    told = np.zeros((1, 2, 2, 3), dtype=np.float32)
-    told[0, 0, 0, 1] = told[0, 0, 1, 2] = told[0, 1, 1, 0] = 1
+    colours = rng.random((1, 3, 4, 6), dtype=np.float32)
+    told = np.zeros((1, 2, 4, 6), dtype=np.float32)
+    told[0, 0, 0, 1] = told[0, 0, 1, 2] = told[0, 1, 3, 0] = 1
     alike = likeness(torch.from_numpy(colours), torch.from_numpy(told)).numpy()
-    points = colours[0].reshape(3, 6).T
-    places = np.array([(row / 3, column / 3) for row in range(2) for column in range(3)])
+    examples = colours[0].reshape(3, 24).T
+    points = colours[0].reshape(3, 2, 2, 3, 2).mean((2, 4)).reshape(3, 6).T
+    middles = (np.argwhere(np.ones((2, 3))) + 0.5) / 3, (np.argwhere(np.ones((4, 6))) + 0.5) / 6
     plane = 0
     for which in (0, 1):
         chosen = np.flatnonzero(told[0, which])
-        for values, sigma in ((points, 0.05), (points, 0.15), (places, 0.12)):
-            squares = ((values[:, None] - values[None, chosen]) ** 2).sum(2)
+        compared = (points, examples, 0.05), (points, examples, 0.15), (*middles, 0.12)
+        for values, others, sigma in compared:
+            squares = ((values[:, None] - others[None, chosen]) ** 2).sum(2)
             expected = np.exp(-squares / (2 * sigma**2)).max(1)
             np.testing.assert_allclose(alike[0, plane].ravel(), expected, atol=2e-3)
             plane += 1
     assert plane == alike.shape[1]
-    assert not likeness(torch.from_numpy(colours), torch.zeros(1, 2, 2, 3)).any()
+    assert not likeness(torch.from_numpy(colours), torch.zeros(1, 2, 4, 6)).any()
+
+
+def test_squares_are_cells_and_what_lies_between_and_half_cells_are_what_squares_cover() -> None:
+    cells = torch.tensor([[[[0.0, 2.0, 6.0], [4.0, 6.0, 10.0]]]])
+    expected = [[0, 1, 2, 4, 6], [2, 3, 4, 6, 8], [4, 5, 6, 8, 10]]
+    torch.testing.assert_close(of_squares(cells), torch.tensor([[expected]], dtype=torch.float32))
+    squares = torch.zeros(1, 1, 3, 5)
+    squares[0, 0, 1, 3] = squares[0, 0, 0, 0] = 1
+    halves = torch.zeros(4, 6)
+    halves[1:3, 3:5] = halves[:2, :2] = 1
+    torch.testing.assert_close(covered(squares)[0, 0], halves)
+
+
+def test_a_square_is_known_where_it_is_told_and_not_where_its_neighbour_is() -> None:
+    told = torch.zeros(1, 2, 3 * CELL, 3 * CELL)
+    told[0, 1, HALF : HALF + CELL, HALF : HALF + CELL] = 1
+    known = torch.zeros(1, 5, 5, dtype=torch.bool)
+    known[0, 1, 1] = True
+    torch.testing.assert_close(is_known(told), known)
+    told[0, 0, HALF : HALF + CELL, HALF + CELL : 2 * HALF + CELL] = 1
+    known[0, 1, 2] = True
+    torch.testing.assert_close(is_known(told), known)
 
 
 @pytest.mark.parametrize(
@@ -160,52 +194,59 @@ def test_likeness_is_that_to_the_likest_cell_that_was_told() -> None:
 def test_an_answer_is_useful_if_it_is_not_mixed_and_not_what_alone_was_told(
     foreground: int, background: int, expected: float
 ) -> None:
-    kinds = torch.tensor([0.2, 0.5, 0.3]).log()[None, :, None, None].expand(1, 3, 2, 2)  # background, foreground, mixed
+    kinds = torch.tensor([0.2, 0.5, 0.3]).log()[None, :, None, None].expand(1, 3, 3, 3)  # background, foreground, mixed
     told = torch.zeros(1, 2, 2 * CELL, 2 * CELL)
     told[0, 0, :CELL, :CELL], told[0, 1, CELL:, CELL:] = foreground, background
-    asked = told.amax(1, keepdim=True)[..., ::CELL, ::CELL]
-    useful = usefulness(kinds, told, asked, torch.zeros(1, 6, 2, 2))
-    torch.testing.assert_close(useful, torch.full((1, 2, 2), expected))
+    useful = usefulness(kinds, told, is_known(told)[:, None].float(), torch.zeros(1, 6, 3, 3))
+    torch.testing.assert_close(useful, torch.full((1, 3, 3), expected))
 
 
 def test_the_longer_one_class_alone_is_told_the_less_its_view_counts_and_the_more_what_is_unlike() -> None:
-    kinds = torch.tensor([0.001, 0.998, 0.001]).log()[None, :, None, None].expand(1, 3, 6, 6)  # sure of foreground
-    colours = torch.zeros(1, 3, 6, 6)
-    colours[:, :, 5] = 1  # below it is bright
+    kinds = torch.tensor([0.001, 0.998, 0.001]).log()[None, :, None, None].expand(1, 3, 11, 11)  # sure of foreground
+    colours = torch.zeros(1, 3, 12, 12)
+    colours[:, :, 10:] = 1  # below it is bright
+    told = torch.zeros(1, 2, 6, 6)
+
+    def useful() -> torch.Tensor:
+        halves = told.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        spread = halves.repeat_interleave(HALF, 2).repeat_interleave(HALF, 3)
+        asked = torch.zeros(1, 1, 11, 11)
+        asked[:, :, ::2, ::2] = told.amax(1, keepdim=True)
+        return usefulness(kinds, spread, asked, of_squares(likeness(colours, halves)))[0]
+
     found = []
     for count in (1, 3, 6):
-        told = torch.zeros(1, 2, 6, 6)
         told[0, 0, 0, :count] = 1
-        spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
-        found.append(usefulness(kinds, spread, told[:, :1], likeness(colours, told))[0])
+        found.append(useful())
     assert [each.std() < 1e-6 for each in found] == [True, False, False]  # at first all are as useless
-    assert found[0][5, 5] < found[1][5, 5] < found[2][5, 5]
-    assert found[2][5, 5] > 3 * found[2][3, 5] > 3 * found[2][1, 5]
+    assert found[0][10, 10] < found[1][10, 10] < found[2][10, 10]
+    assert found[2][10, 10] > 3 * found[2][6, 10] > 3 * found[2][2, 10]
     told[0, 1, 5, 5] = 1  # the other class at last: its view counts again
-    spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
-    useful = usefulness(kinds, spread, told.amax(1, keepdim=True), likeness(colours, told))
-    torch.testing.assert_close(useful, torch.full((1, 6, 6), 0.999))
+    torch.testing.assert_close(useful(), torch.full((11, 11), 0.999))
 
 
-def test_where_most_cells_were_mixed_the_sure_ones_count_more_and_those_beside_mixed_ones_less() -> None:
-    told, asked = torch.zeros(1, 2, 5, 5), torch.zeros(1, 1, 5, 5)
-    logits, useful = torch.zeros(1, 5, 5), torch.full((1, 5, 5), 0.5)
-    logits[0, 4, 4], useful[0, 4, 0] = 1.0, 0.9
+def test_where_most_squares_were_mixed_the_sure_ones_count_more_and_those_beside_mixed_ones_less() -> None:
+    told, asked = torch.zeros(1, 2, 5, 5), torch.zeros(1, 1, 9, 9)
+    logits, useful = torch.zeros(1, 9, 9), torch.full((1, 9, 9), 0.5)
+    logits[0, 8, 8], useful[0, 8, 0] = 1.0, 0.9
 
     def change() -> torch.Tensor:
         spread = told.repeat_interleave(CELL, 2).repeat_interleave(CELL, 3)
         return in_view_of_mixed(logits, useful, spread, asked)[0]
 
     torch.testing.assert_close(change(), (logits + useful.log())[0])  # nothing was mixed yet
-    asked[0, 0, 0, :2] = 1
+    asked[0, 0, 0, [0, 2]] = 1
     told[0, 0, 0, 0] = 1  # one of two
-    beside = torch.zeros(5, 5)
-    beside[0, [0, 2]], beside[1, :3] = -0.7, torch.tensor([-0.35, -0.7, -0.35])
-    torch.testing.assert_close(change(), (logits + useful.log())[0] + beside)
+    beside = change() - (logits + useful.log())[0]
+    assert not beside[3:].any()
+    assert not beside[:, 5:].any()
+    assert beside[0, 2] == 0  # it is closed anyhow
+    assert beside[0, 1] == beside[0, 3] == beside[1, 2] == beside.min() < beside[0, 4] < beside[2, 4] < 0
+    torch.testing.assert_close(beside[:, :2], beside[:, 3:5].flip(1))  # as far to either side
     told[:] = 0  # both were mixed
-    assert change()[4, 4] < change()[4, 0]
+    assert change()[8, 8] < change()[8, 0]
     expected = (1 + np.log(0.5)) / 1.6 + 1.2 * np.log(0.5)
-    assert change()[4, 4].item() == pytest.approx(expected, abs=1e-5)
+    assert change()[8, 8].item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_disagreement_tells_how_much_and_what_the_other_holds_a_cell_to_be() -> None:
