@@ -1,8 +1,8 @@
 """The agent that sees space: a heat map of where to ask, over the image.
 
-grid: cells, and the squares to be asked about. network: from what is seen to the heat map; committee: several of them
-together. agent: behind `predict`. episodes, merit, targets, learning: what it learns from and how. training: from a
-recipe to an agent. reinforce: beyond imitation, by reward.
+grid: cells, and the squares to be asked about. network: from what is seen to the heat map. agent: behind `predict`.
+episodes, merit, targets, learning: what it learns from and how. training: from a recipe to an agent. reinforce: beyond
+imitation, by reward.
 """
 
 from active_matting.agents.spatial.agent import SpatialAgent, spatial_agent

@@ -1,7 +1,7 @@
 """The spatial agent: its network behind `predict`, its heat map, and when it thinks that enough was asked."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.agents.spatial.committee import Committee
 from active_matting.agents.spatial.cues import is_known
 from active_matting.agents.spatial.grid import Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
@@ -42,15 +41,15 @@ class AgentState:
 class SpatialAgent:
     """Suggests the square that looks most worth asking about, and never one twice while there are others.
 
-    policy: the network, or several that decide together; its weights are not to change. cells: of its grid, along the
-    image's longer side; squares are as large and lie half a cell apart. Regions should be as large, 20 along the side
-    for the paper's 20 pixels in 400. seed: of what is drawn when `deterministic=False`.
+    policy: the network, whose weights are not to change. cells: of its grid, along the image's longer side; squares are
+    as large and lie half a cell apart. Regions should be as large, 20 along the side for the paper's 20 pixels in 400.
+    seed: of what is drawn when `deterministic=False`.
     """
 
     is_deterministic = True
     """Asked deterministically it draws nothing; see `active_matting.agents.evaluate`."""
 
-    def __init__(self, policy: SpatialPolicy | Committee, cells: float = 20, seed: int = 0) -> None:
+    def __init__(self, policy: SpatialPolicy, cells: float = 20, seed: int = 0) -> None:
         if not cells >= 1:
             raise InvalidArgumentError(f"cells must be at least 1, got {cells}")
         self.policy = policy.eval()
@@ -100,10 +99,12 @@ class SpatialAgent:
     ) -> Any:
         """The drop in RMSE to be expected of the region asked about next, in [0, 1]; float, or float32 `(N,)`.
 
-        It is that of the best square, at least 0: a person can leave the matte as it is.
+        It is that of the likeliest square, at least 0: a person can leave the matte as it is. The highest of all
+        squares would be the one that is overestimated most.
         """
         _, decision, _ = self._look(observation, state, episode_start)
-        gains = decision.expected_drops().flatten(1).amax(1).clamp(0, 1).numpy()
+        likeliest = decision.log_probability.flatten(1).argmax(1, keepdim=True)
+        gains = decision.expected_drops().flatten(1).gather(1, likeliest)[:, 0].clamp(0, 1).numpy()
         return gains if observation["image"].ndim == 4 else float(gains[0])
 
     def should_stop(
@@ -162,10 +163,10 @@ class SpatialAgent:
         folder = Path(folder)
         with written_whole(folder / WEIGHTS) as temporary:
             safetensors.torch.save_file(self.policy.state_dict(), temporary)
-        content = {"agent": "spatial", "policy": asdict(self.policy.config), "cells": self.cells}
-        if isinstance(self.policy, Committee):
-            content["members"] = len(self.policy.members)
-        write_json(folder / CONFIG, content | {"card": dict(card or {})})
+        sizes = asdict(self.policy.config)
+        write_json(
+            folder / CONFIG, {"agent": "spatial", "policy": sizes, "cells": self.cells, "card": dict(card or {})}
+        )
 
     @classmethod
     def load(cls, folder: Path | str, seed: int = 0, cells: float | None = None) -> "SpatialAgent":
@@ -176,11 +177,7 @@ class SpatialAgent:
         content = read_json(folder / CONFIG)
         try:
             sizes = content["policy"]
-            config = SpatialConfig(tuple(sizes["channels"]), sizes["memory"])
-            members = content.get("members")
-            policy: SpatialPolicy | Committee = SpatialPolicy(config)
-            if members is not None:
-                policy = Committee([SpatialPolicy(config) for _ in range(int(members))])
+            policy = SpatialPolicy(SpatialConfig(tuple(sizes["channels"]), sizes["memory"]))
             cells = float(content["cells"]) if cells is None else cells
         except (KeyError, TypeError, ValueError) as error:
             raise FileError(f"{folder / CONFIG} does not describe a spatial agent: {error}") from error
@@ -191,18 +188,6 @@ class SpatialAgent:
         except RuntimeError as error:
             raise FileError(f"{folder / WEIGHTS} does not fit {CONFIG}: {' '.join(str(error).split())}") from error
         return cls(policy, cells, seed)
-
-    @classmethod
-    def together(cls, folders: Sequence[Path | str], seed: int = 0) -> "SpatialAgent":
-        """One agent of those that `save` wrote, which decide together, see `Committee`; the first one's `cells`.
-
-        Raises `FileError`, and `InvalidArgumentError` where one is a committee itself, or their sizes differ.
-        """
-        agents = [cls.load(folder) for folder in folders]
-        members = [agent.policy for agent in agents if isinstance(agent.policy, SpatialPolicy)]
-        if len(members) != len(agents):
-            raise InvalidArgumentError(f"each of {[str(folder) for folder in folders]} must hold one network")
-        return cls(Committee(members), agents[0].cells if agents else 20, seed)
 
 
 def spatial_agent(

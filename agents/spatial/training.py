@@ -91,8 +91,6 @@ def make_policy(recipe: Recipe, seed: int, start: Path | str | None = None) -> S
         raise InvalidArgumentError(f"network: {error}") from error
     if start is not None:
         policy = SpatialAgent.load(start).policy.train()
-        if not isinstance(policy, SpatialPolicy):
-            raise InvalidArgumentError(f"{start} holds several networks, which learn apart; start from one of them")
         if policy.config != config:
             raise InvalidArgumentError(f"{start} holds a network of {policy.config}, the recipe wants {config}")
         return policy

@@ -1,6 +1,5 @@
 """The spatial agent behind `predict`: batches, state, heat map, expected gain, its folder."""
 
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from test_spatial_network import make_policy
 
 from active_matting import QuerySession, make_solver
 from active_matting.agents import load_agent, make_agent
-from active_matting.agents.spatial import SpatialAgent, SpatialConfig, SpatialPolicy
+from active_matting.agents.spatial import SpatialAgent, SpatialPolicy
 from active_matting.agents.spatial.agent import CONFIG, WEIGHTS
 from active_matting.agents.spatial.grid import Grid
 from active_matting.envs.regions import RegionsEnv
@@ -149,7 +148,15 @@ def test_draws_follow_the_heat_map_and_the_seed() -> None:
     assert np.mean([region in half for region in regions]) == pytest.approx(expected, abs=0.12)
 
 
-def test_the_expected_gain_is_that_of_the_best_square_and_decides_when_to_stop() -> None:
+def test_the_expected_gain_is_that_of_the_likeliest_square_not_of_the_best() -> None:
+    agent, observation = make_spatial(), observe(3)
+    _, decision, _ = agent._look(observation, None, None)
+    drops, chances = (plane.flatten() for plane in (decision.expected_drops(), decision.log_probability))
+    assert drops.argmax() != chances.argmax()
+    assert agent.expected_gain(observation) == pytest.approx(max(0.0, float(drops[chances.argmax()])))
+
+
+def test_the_expected_gain_decides_when_to_stop() -> None:
     agent = make_spatial()
     weights = {name: torch.zeros_like(weight) for name, weight in agent.policy.state_dict().items()}
     weights["maps.bias"][1], weights["figures.2.bias"][1] = 0.25, float(np.log(0.2))  # the rest is silent
@@ -248,58 +255,6 @@ def test_the_agent_that_is_shipped_asks_about_both_classes_of_a_picture_soon() -
     asked_of(agent, env, deterministic=True)
     assert {Label.FOREGROUND, Label.BACKGROUND} <= {answer.label for answer in env.session.answers}
     assert isinstance(load_agent("spatial", cells=10), SpatialAgent)
-
-
-def make_committee(folder: Path) -> list[SpatialAgent]:
-    agents = []
-    for seed in range(3):
-        policy = make_policy(seed)
-        agents.append(SpatialAgent(policy, 5))
-        agents[-1].save(folder / str(seed))
-    return agents
-
-
-def test_a_committee_asks_where_all_its_members_would_and_forgets_nothing_of_any(tmp_path: Path) -> None:
-    members = make_committee(tmp_path)
-    together = SpatialAgent.together([tmp_path / str(seed) for seed in range(3)])
-    states: list[Any] = [None] * 3
-    state = None
-    for step in range(3):
-        observation = observe(step)
-        maps = [agent.heatmap(observation, before) for agent, before in zip(members, states, strict=True)]
-        with np.errstate(divide="ignore"):
-            mean = np.exp(np.mean(np.log(maps), axis=0))
-        np.testing.assert_allclose(together.heatmap(observation, state), mean / mean.sum(), rtol=2e-3, atol=1e-7)
-        action, state = together.predict(observation, state, deterministic=True)
-        for number, agent in enumerate(members):
-            _, after = agent.predict(observation, states[number], deterministic=True)
-            states[number] = dataclasses.replace(after, chosen=state.chosen)
-        assert action.shape == (2,)
-
-
-def test_a_committee_of_one_is_that_one_and_is_saved_and_loaded(tmp_path: Path) -> None:
-    agents = make_committee(tmp_path)
-    alone = SpatialAgent.together([tmp_path / "0"])
-    np.testing.assert_allclose(alone.heatmap(observe(1)), agents[0].heatmap(observe(1)), rtol=1e-4, atol=1e-8)
-    together = SpatialAgent.together([tmp_path / str(seed) for seed in range(3)])
-    together.save(tmp_path / "all")
-    loaded = make_agent(str(tmp_path / "all"))
-    assert isinstance(loaded, SpatialAgent)
-    np.testing.assert_array_equal(loaded.heatmap(observe(2)), together.heatmap(observe(2)))
-    assert loaded.expected_gain(observe(2)) == together.expected_gain(observe(2))
-
-
-def test_committees_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    make_committee(tmp_path)
-    with pytest.raises(InvalidArgumentError, match="members must be at least one"):
-        SpatialAgent.together([])
-    SpatialAgent.together([tmp_path / "0", tmp_path / "1"]).save(tmp_path / "two")
-    with pytest.raises(InvalidArgumentError, match="must hold one network"):
-        SpatialAgent.together([tmp_path / "two", tmp_path / "0"])
-    other = SpatialPolicy(SpatialConfig(channels=(8, 8, 8, 16), memory=3))
-    SpatialAgent(other, 5).save(tmp_path / "other")
-    with pytest.raises(InvalidArgumentError, match="all of one size"):
-        SpatialAgent.together([tmp_path / "0", tmp_path / "other"])
 
 
 def test_a_suggestion_its_heat_map_and_its_gain_are_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
