@@ -33,13 +33,21 @@ def is_askable(truth: Alpha, label_map: LabelMap, side: int) -> NDArray[np.bool_
 
     Where there is none, of all centres whose region lies inside the image.
     """
-    window = np.ones((side, side), dtype=np.uint8)
-    anchor = (side // 2, side // 2)
-    lowest = cv2.erode(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-    highest = cv2.dilate(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    lowest, highest = extremes_around(truth, side)
     is_pure = (lowest >= ExactAnnotator.foreground) | (highest <= ExactAnnotator.background)
     inside = np.zeros(truth.shape, dtype=bool)
     after = side - side // 2 - 1
     inside[side // 2 : truth.shape[0] - after, side // 2 : truth.shape[1] - after] = True
     askable = is_pure & inside & (label_map == Label.UNLABELLED)
     return askable if askable.any() else inside
+
+
+def extremes_around(truth: Alpha, side: int) -> tuple[Alpha, Alpha]:
+    """The lowest and the highest alpha of the region around each pixel, float32 `(H, W)` each; where it reaches beyond
+    the image, of what lies inside."""
+    window, anchor = np.ones((side, side), dtype=np.uint8), (side // 2, side // 2)
+    lowest, highest = (
+        np.asarray(extreme(truth, window, anchor=anchor, borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+        for extreme in (cv2.erode, cv2.dilate)
+    )
+    return lowest, highest

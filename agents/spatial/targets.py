@@ -10,6 +10,7 @@ from active_matting.agents.spatial.episodes import Episode, said_before
 from active_matting.agents.spatial.grid import HALF, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
+from active_matting.robots.most_wrong_region import extremes_around
 from active_matting.types import Label
 
 SHARPNESS = 3.0
@@ -121,11 +122,8 @@ def kinds_of(alpha: NDArray[np.uint8], grid: Grid) -> NDArray[np.int8]:
 
     It is what the exact annotator would say.
     """
-    truth = np.float32(1 / 255) * alpha
-    window, anchor = np.ones((grid.side, grid.side), dtype=np.uint8), (grid.side // 2, grid.side // 2)
-    lowest, highest = (
-        extreme(truth, window, anchor=anchor)[np.ix_(*grid.centres())].ravel() for extreme in (cv2.erode, cv2.dilate)
-    )
+    extremes = extremes_around(np.float32(1 / 255) * alpha, grid.side)
+    lowest, highest = (plane[np.ix_(*grid.centres())].ravel() for plane in extremes)
     kinds = np.full(len(lowest), 2, dtype=np.int8)
     kinds[highest <= ExactAnnotator.background] = 0
     kinds[lowest >= ExactAnnotator.foreground] = 1
