@@ -2,9 +2,9 @@
 
 On photographs with true alphas, resized to 400 × 400, with regions of 20 × 20. Columns: RMSE over the whole image from
 both trimaps; from every pure region of the grid ("all pure"); from the same 20 random pure regions, ten of each kind,
-for every solver; and after 2, 5, 10 and 20 regions placed by the robot that knows the truth and asks where the matte is
-most wrong (`active_matting.robots`). Means over images with 95 % bootstrap intervals. Rows of single images are written
-to a CSV as they come, and a run that was interrupted goes on from there.
+for every solver; and after 1, 2, 5, 10 and 20 regions placed by the robot that knows the truth and asks where the matte
+is most wrong (`active_matting.robots`). Means over images with 95 % bootstrap intervals. Rows of single images are
+written to a CSV as they come, and a run that was interrupted goes on from there.
 
     python benchmarks/solver_quality.py --solver shared closed-form segment-then-matte --csv quality.csv
 """
@@ -34,7 +34,7 @@ from active_matting.threads import one_thread
 from active_matting.types import Alpha, Label, LabelMap
 
 SIDE, REGION = 400, 20
-READ_AT = (2, 5, 10, 20)
+READ_AT = (1, 2, 5, 10, 20)
 COLUMNS = ("Trimap1", "Trimap2", "all pure", "random 20", *(f"robot {count}" for count in READ_AT))
 
 

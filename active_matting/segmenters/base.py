@@ -13,10 +13,19 @@ Probability: TypeAlias = NDArray[np.float32]
 
 
 class PreparedSegmenter(Protocol):
-    """A segmenter that has done, once, all that depends on the image alone."""
+    """A segmenter that has done, once, all that depends on the image alone.
+
+    One that makes something of labels of one class alone has an attribute `needs_both_classes` that is false; it says
+    0.5 of what it knows nothing of.
+    """
 
     def segment(self, label_map: LabelMap) -> Probability:
         """Probability of foreground, float32 `(H, W)`, from int8 `(H, W)` labels of which both classes are there."""
+
+
+def needs_both_classes(prepared: PreparedSegmenter) -> bool:
+    """Whether it is to be asked only where foreground and background are both told."""
+    return bool(getattr(prepared, "needs_both_classes", True))
 
 
 class Segmenter(Protocol):

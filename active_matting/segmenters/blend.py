@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.segmenters.base import PreparedSegmenter, Probability, Segmenter
+from active_matting.segmenters.base import PreparedSegmenter, Probability, Segmenter, needs_both_classes
+from active_matting.solvers.base import has_both_classes
 from active_matting.types import Image, LabelMap
 
 _SUREST = 0.99
@@ -18,7 +19,8 @@ _SUREST = 0.99
 class Blend:
     """The parts' probabilities, averaged as log-odds: p = σ(Σ wᵢ log(pᵢ / (1 − pᵢ))).
 
-    Segmenters that fail on different pictures correct each other; the one that is surer decides. parts: each a
+    Segmenters that fail on different pictures correct each other; the one that is surer decides. Where one class alone
+    is told, those are heard that make something of it. parts: each a
     segmenter's name under "name" and its parameters beside. weights: as many; that they sum to more than 1 says that
     agreement counts for more than either. Raises `InvalidArgumentError` and what the parts raise.
 
@@ -64,11 +66,25 @@ class PreparedBlend:
     parts: Sequence[PreparedSegmenter]
     weights: Sequence[float]
 
+    @property
+    def needs_both_classes(self) -> bool:
+        """Whether all parts do."""
+        return all(needs_both_classes(part) for part in self.parts)
+
     def segment(self, label_map: LabelMap) -> Probability:
         """See `PreparedSegmenter.segment`."""
+        has_both = bool(has_both_classes(label_map[None])[0])
+        heard = [
+            (part, weight)
+            for part, weight in zip(self.parts, self.weights, strict=True)
+            if has_both or not needs_both_classes(part)
+        ]
         total = np.zeros(label_map.shape, dtype=np.float32)
-        for part, weight in zip(self.parts, self.weights, strict=True):
+        for part, weight in heard:
             total += np.float32(weight) * log_odds(part.segment(label_map))
+        of_heard = sum(weight for _, weight in heard)
+        if of_heard > 0:  # those who are heard speak for the others too
+            total *= np.float32(sum(self.weights) / of_heard)
         return np.asarray(1 / (1 + np.exp(-total)), dtype=np.float32)
 
 

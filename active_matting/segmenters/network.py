@@ -1,7 +1,9 @@
 """A network, or any other solver, as what finds the object."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters.base import Probability, resize_image, resize_labels, resize_plane, scaled_shape
@@ -50,10 +52,15 @@ class PreparedNetworkSegmenter:
 
     shape: tuple[int, int]
     prepared: PreparedSolver
+    needs_both_classes: ClassVar[bool] = False
 
     def segment(self, label_map: LabelMap) -> Probability:
-        """See `PreparedSegmenter.segment`."""
+        """See `PreparedSegmenter.segment`; 0.5 throughout where the solver makes nothing of the labels."""
         small = self.prepared.shape
         if small == self.shape:
             return self.prepared.solve(label_map).alpha
-        return resize_plane(self.prepared.solve(resize_labels(label_map, small)).alpha, self.shape)
+        labels = resize_labels(label_map, small)
+        alpha = self.prepared.solve(labels).alpha
+        if (alpha[np.abs(labels) != 1] == 0.5).all():  # what is told would else spread into it as it is enlarged
+            return np.full(self.shape, 0.5, dtype=np.float32)
+        return resize_plane(alpha, self.shape)

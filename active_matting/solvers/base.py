@@ -65,6 +65,11 @@ def write_decided(alphas: Any, label_maps: Any) -> None:
     0.5 where a label map lacks one of the classes; then 1 and 0 where foreground and background are labelled.
     """
     alphas[~has_both_classes(label_maps)] = 0.5
+    write_told(alphas, label_maps)
+
+
+def write_told(alphas: Any, label_maps: Any) -> None:
+    """Write into alphas `(N, H, W)`, NumPy's or torch's, 1 and 0 where foreground and background are labelled."""
     for label, value in ((Label.FOREGROUND, 1), (Label.BACKGROUND, 0)):
         if isinstance(alphas, np.ndarray):  # several times faster than a mask as an index
             np.copyto(alphas, value, where=label_maps == label)
@@ -77,8 +82,8 @@ class PreparedClassical:
     """A classical method behind the checks and the decisions that all of them share.
 
     Nothing labelled: alpha 0.5 everywhere. Only one of foreground and background labelled: labelled pixels
-    as told, the rest 0.5. Otherwise `method` is asked, or `method_for_many` where there is one, and labelled pixels
-    keep their value exactly.
+    as told, the rest 0.5, unless the method knows better. Otherwise `method` is asked, or `method_for_many` where there
+    is one, and labelled pixels keep their value exactly.
     """
 
     shape: tuple[int, int]
@@ -86,6 +91,8 @@ class PreparedClassical:
     method_for_many: AlphasFromLabels | None = None
     keeps_labels: bool = False
     """Whether `method` itself answers 1 and 0 where foreground and background are labelled."""
+    method_for_one_class: AlphaFromLabels | None = None
+    """What is asked instead where only one of them is labelled, by methods that make something of that."""
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
@@ -94,15 +101,17 @@ class PreparedClassical:
             matte = self.method(label_map, previous)
             if self.keeps_labels:
                 return matte
+        elif self.method_for_one_class is not None and (np.abs(label_map) == 1).any():
+            matte = self.method_for_one_class(label_map, previous)
         else:
-            matte = Matte(np.empty(self.shape, dtype=np.float32))
-        write_decided(matte.alpha[None], label_map[None])
+            matte = Matte(np.full(self.shape, 0.5, dtype=np.float32))
+        write_told(matte.alpha[None], label_map[None])
         return matte
 
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`: one solve after the other, unless the method knows better."""
         alphas = np.empty((len(label_maps), *self.shape), dtype=np.float32)
-        if self.method_for_many is None:
+        if self.method_for_many is None or self.method_for_one_class is not None:
             for alpha, label_map in zip(alphas, label_maps, strict=True):
                 alpha[:] = self.solve(label_map).alpha
             return alphas

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import SEGMENTERS, PreparedSegmenter, make_segmenter
+from active_matting.segmenters.base import needs_both_classes
 from active_matting.solvers.base import AlphaFromLabels, Matte, PreparedSolver, has_both_classes
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image, check_label_map
@@ -73,12 +74,13 @@ class SegmentDilateMatte:
 
 @dataclass(frozen=True)
 class _SegmenterAsSolver:
-    """A segmenter, which needs both classes, asked as a solver is."""
+    """A segmenter asked as a solver is: with one class alone, only if it makes something of that."""
 
     prepared: PreparedSegmenter
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
-        if not has_both_classes(label_map[None])[0]:
+        is_told = (label_map == Label.FOREGROUND) | (label_map == Label.BACKGROUND)
+        if not has_both_classes(label_map[None])[0] and (needs_both_classes(self.prepared) or not is_told.any()):
             return Matte(np.full(label_map.shape, 0.5, dtype=np.float32))
         return Matte(self.prepared.segment(label_map))
 

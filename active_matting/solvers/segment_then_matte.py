@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import make_segmenter
 from active_matting.segmenters.band import PreparedBand
-from active_matting.segmenters.base import PreparedSegmenter, openness
-from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver
+from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, openness
+from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, has_both_classes
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
@@ -27,7 +27,8 @@ class SegmentThenMatte:
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
     `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, so that one more label does
     not turn it over. Both matter less the more is told: where that is half of the image or more, the solver has the
-    labels as they are. What the user labelled holds throughout, transitions included: they stay in the band. Raises
+    labels as they are. What the user labelled holds throughout, transitions included: they stay in the band. Of labels
+    of one class alone it makes what the segmenter does: a network something, the others nothing. Raises
     `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other arguments.
 
     >>> SegmentThenMatte(segmenter="grabcut", solver="closed-form", solver_kwargs={"epsilon": 1e-6}).solver
@@ -63,7 +64,8 @@ class SegmentThenMatte:
         image = check_image(image).copy()
         segmenter, solver = self._parts()
         parts = PreparedParts(segmenter.prepare(image), PreparedBand.of(image), solver.prepare(image), self.sureness)
-        return PreparedClassical((image.shape[0], image.shape[1]), parts.solve)
+        for_one_class = None if needs_both_classes(parts.segmenter) else parts.solve
+        return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, method_for_one_class=for_one_class)
 
     def warm_up(self) -> None:
         """See `active_matting.warm_up`: the solver as it wants to be, then the rest around a simple one."""
@@ -81,12 +83,17 @@ class PreparedParts:
     sureness: float
 
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
-        """The matte for labels int8 (H, W) of which both classes are there."""
+        """The matte for labels int8 (H, W) of which both classes are there, or one, of which the segmenter is asked."""
         is_open = openness(label_map)
         if is_open == 0:
             return self.solver.solve(label_map)
         segmentation = self.segmenter.segment(label_map)
+        has_both = bool(has_both_classes(label_map[None])[0])
+        if not has_both and (segmentation[np.abs(label_map) != 1] == 0.5).all():
+            return Matte(segmentation)
         trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * is_open)
+        if not has_both and not has_both_classes(trimap[None])[0]:
+            return Matte(expected)
         return held_to(expected, self.solver.solve(trimap), trimap == Label.UNLABELLED, is_open)
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.agents.spatial.cues import is_known
+from active_matting.agents.spatial.cues import as_decided, is_known
 from active_matting.agents.spatial.grid import Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
@@ -139,7 +139,8 @@ class SpatialAgent:
         height, width = batch["image"].shape[-2:]
         grid = Grid.of((height, width), self.cells)
         is_first = _starts(state, episode_start, len(batch["image"]))
-        matte, told = _planes(grid, batch["matte"]), _told(grid, batch["label_map"])
+        told = _told(grid, batch["label_map"])
+        matte = as_decided(_planes(grid, batch["matte"]), told)
         asked = is_known(told)
         if state is None:
             before, memory = matte, None

@@ -90,6 +90,18 @@ def is_known(told: Tensor) -> Tensor:
     return functional.avg_pool2d(told, CELL, stride=HALF).sum(1) > _TOLD
 
 
+def as_decided(matte: Tensor, told: Tensor) -> Tensor:
+    """The matte (N, 1, H, W); where one class alone is told what classical solvers have then: 0.5 but for the told.
+
+    A network makes something of one class, and may be wrong throughout: where that was the case the agent, which
+    learned with classical solvers, was led astray. told: (N, 2, H, W).
+    """
+    is_told = told.amax((2, 3)) > 0
+    has_one = (is_told.sum(1) == 1)[:, None, None, None]
+    decided = (1 + told[:, :1] - told[:, 1:]) / 2
+    return torch.where(has_one, decided, matte)
+
+
 def disagreement(matte: Tensor, opinion: Tensor) -> Tensor:
     """Of each cell, (N, 4, h, w): the logarithm of the mean squared difference; the opinion's mean, least and highest.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from active_matting.agents.spatial.cues import as_decided
 from active_matting.agents.spatial.episodes import Episode, Episodes, said_before
 from active_matting.agents.spatial.grid import Grid, spread
 from active_matting.cache import Arrays, hash_of_code
@@ -60,8 +61,9 @@ def opinions_on(episode: Episode, cells: int) -> NDArray[np.uint8]:
     """Second opinions before each query, uint8 (T, S, S); see `active_matting.agents.spatial.opinion`."""
     told, _ = said_before(episode, Grid.of((len(episode.alpha), len(episode.alpha)), cells))
     image = torch.from_numpy(episode.image).float() / 255
-    mattes = torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255
-    opinions = second_opinion(image.expand(len(told), -1, -1, -1), spread(told), mattes)
+    planes = spread(told)
+    mattes = as_decided(torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255, planes)
+    opinions = second_opinion(image.expand(len(told), -1, -1, -1), planes, mattes)
     return to_bytes(opinions[:, 0].numpy())
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from active_matting.agents.spatial.cues import as_decided
 from active_matting.agents.spatial.episodes import Episode
 from active_matting.agents.spatial.grid import CELL, Grid, spread
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
@@ -52,10 +53,11 @@ def play_together(
     features = policy.encode_image(pictures)
     told = np.zeros((len(lessons), 2 * cells, 2 * cells), dtype=np.int8)
     asked = np.zeros((len(lessons), *grid.squares), dtype=bool)
-    mattes, memory = [_mattes(sessions)], None
+    mattes, before, memory = [_mattes(sessions)], None, None
     chosen, labels, opinions = [], [], []
     for _ in range(budget):
-        sight = _sight(pictures, mattes, told, asked)
+        sight = _sight(pictures, mattes[-1], before, told, asked)
+        before = sight.matte
         opinions.append(to_bytes(sight.opinion[:, 0].float().cpu().numpy()))
         decision, memory = policy.step(features, sight, memory)
         numbers = _choose(decision.log_probability.flatten(1), generator)
@@ -79,14 +81,15 @@ def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
     return np.stack([session.alpha for session in sessions])
 
 
-def _sight(pictures: Tensor, mattes: list[np.ndarray], told: np.ndarray, asked: np.ndarray) -> Sight:
-    """What there is to see now: pictures (N, 3, S, S), mattes (N, S, S) so far, told (N, 2h, 2w), asked (N, R, C)."""
-    now, before = (
-        torch.from_numpy(to_bytes(planes)).to(pictures)[:, None] / 255 for planes in (mattes[-1], mattes[-2:][0])
-    )
+def _sight(pictures: Tensor, mattes: np.ndarray, before: Tensor | None, told: np.ndarray, asked: np.ndarray) -> Sight:
+    """What there is to see now: pictures (N, 3, S, S), mattes (N, S, S), told (N, 2h, 2w), asked (N, R, C).
+
+    before: the mattes that were seen last.
+    """
     planes = spread(told).to(pictures)
+    now = as_decided(torch.from_numpy(to_bytes(mattes)).to(pictures)[:, None] / 255, planes)
     opinion = second_opinion(pictures, planes, now)
-    return Sight(now, before, opinion, planes, torch.from_numpy(asked).to(pictures)[:, None])
+    return Sight(now, now if before is None else before, opinion, planes, torch.from_numpy(asked).to(pictures)[:, None])
 
 
 def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:

@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from active_matting.agents.spatial.cues import as_decided
 from active_matting.agents.spatial.episodes import Episode, said_before
-from active_matting.agents.spatial.grid import HALF, Grid
+from active_matting.agents.spatial.grid import HALF, Grid, spread
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
+from active_matting.data.images import to_bytes
 from active_matting.robots.most_wrong_region import extremes_around
 from active_matting.types import Label
 
@@ -24,11 +27,12 @@ class Lesson(NamedTuple):
     """T queries of one episode on a grid of h × w cells; NumPy arrays, or torch's of (T, N, …) of N episodes.
 
     R = 2h − 1 and C = 2w − 1 are the rows and columns of squares. image: uint8 (3, 8h, 8w), or (N, …) of N. mattes,
-    before, opinions: uint8 (T, 8h, 8w). told: int8 (T, 2h, 2w), the answers so far, of foreground and background.
-    asked: bool (T, R, C). kinds: int8 (R, C), 0 background, 1 foreground, 2 mixed. choice: float32 (T, R, C), chances
-    that sum to 1, or 0 throughout where there is nothing to be imitated. error: float32 (T, R, C), logarithms. gain:
-    float32 (T, R, C), the part of the RMSE that an answer removed, where known, else NaN. log_rmse, value: float32
-    (T,); value is the drop of the first from before a query to the end.
+    before, opinions: uint8 (T, 8h, 8w), the first two as they are seen, see `cues.as_decided`. told: int8 (T, 2h, 2w),
+    the answers so far, of foreground and background. asked: bool (T, R, C). kinds: int8 (R, C), 0 background, 1
+    foreground, 2 mixed. choice: float32 (T, R, C), chances that sum to 1, or 0 throughout where there is nothing to be
+    imitated. error: float32 (T, R, C), logarithms. gain: float32 (T, R, C), the part of the RMSE that an answer
+    removed, where known, else NaN. log_rmse, value: float32 (T,); value is the drop of the first from before a query to
+    the end.
     """
 
     image: NDArray[np.uint8]
@@ -60,11 +64,13 @@ def lesson_of(episode: Episode, opinions: NDArray[np.uint8], cells: int) -> Less
         choice[query] = chances(merit, (kinds != 2) & ~asked[query].ravel())
         error[query] = np.log(_means((alpha - truth) ** 2, cells).ravel() + LITTLE)
     log_rmse = np.log(np.maximum(episode.rmse, 1e-3)).astype(np.float32)
+    seen = as_decided(torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255, spread(told))
+    mattes = to_bytes(seen[:, 0].numpy())
     shape = (budget, *grid.squares)
     return Lesson(
         image=episode.image,
-        mattes=episode.mattes[:-1],
-        before=episode.mattes[[0, *range(budget - 1)]],
+        mattes=mattes,
+        before=mattes[[0, *range(budget - 1)]],
         opinions=opinions,
         told=told,
         asked=asked,

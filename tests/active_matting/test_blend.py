@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up_networks import tiny_arguments
 
 from active_matting.data.rendered import Rendered
 from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.segmenters import make_segmenter
+from active_matting.segmenters.base import needs_both_classes
 from active_matting.segmenters.blend import log_odds
 from active_matting.types import Image, LabelMap
 
@@ -39,6 +41,18 @@ def test_one_part_alone_says_what_it_says() -> None:
     alone = make_segmenter("network", solver="random-walk").prepare(image).segment(label_map)
     blend = make_segmenter("blend", parts=PARTS[1:], weights=(1,)).prepare(image).segment(label_map)
     np.testing.assert_allclose(blend, np.clip(alone, 0.01, 0.99), atol=1e-5)
+
+
+def test_with_one_class_told_those_speak_that_make_something_of_it() -> None:
+    image, label_map = picture()
+    label_map[label_map < 0] = 0
+    network = {"name": "network", "solver_kwargs": tiny_arguments("imatting")}
+    prepared = make_segmenter("blend", parts=({"name": "grabcut"}, network), weights=(0.25, 0.5)).prepare(image)
+    assert not needs_both_classes(prepared)
+    alone = make_segmenter("network", solver_kwargs=tiny_arguments("imatting")).prepare(image).segment(label_map)
+    expected = 1 / (1 + np.exp(-0.75 * log_odds(alone)))
+    np.testing.assert_allclose(prepared.segment(label_map), expected, atol=1e-5)
+    assert needs_both_classes(make_segmenter("blend", parts=PARTS[:1], weights=(1,)).prepare(image))
 
 
 def test_opposite_opinions_cancel() -> None:

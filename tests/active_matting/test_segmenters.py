@@ -406,3 +406,40 @@ def test_a_trimap_is_matted_as_by_the_solver_alone() -> None:
     assert 0.4 < (label_map == Label.UNLABELLED).mean() < 0.5
     alone = make_solver("shared").prepare(image).solve(label_map).alpha
     np.testing.assert_array_equal(make_solver("segment-then-matte").prepare(image).solve(label_map).alpha, alone)
+
+
+def one_region(alpha: NDArray[np.float32], label: Label, side: int) -> LabelMap:
+    """Labels of one region, the purest that lies farthest to the upper left, and nothing else."""
+    label_map = np.zeros(alpha.shape, dtype=np.int8)
+    is_pure = alpha >= 1 if label == Label.FOREGROUND else alpha <= 0
+    y, x = np.argwhere(is_askable(alpha, label_map, side) & is_pure)[0]
+    return record(label_map, RegionAnswer(Region(int(y), int(x), side), label))
+
+
+@pytest.mark.parametrize("label", [Label.FOREGROUND, Label.BACKGROUND])
+def test_a_network_needs_one_class_alone(label: Label) -> None:
+    blend = {"segmenter": "blend"}
+    for arguments, is_decided in (({}, True), ({"segmenter": "network"}, False), (blend, False)):
+        found = []
+        for index in (0, 3, 5, 7):
+            sample = Rendered("test", size=200)[index]
+            label_map = one_region(sample.alpha, label, side=10)
+            alpha = make_solver("segment-then-matte", **arguments).prepare(sample.image).solve(label_map).alpha
+            is_untold = label_map == 0
+            assert (alpha[is_untold] == 0.5).all() == is_decided
+            assert (alpha[~is_untold] == (label == Label.FOREGROUND)).all()
+            found.append(rmse(alpha, sample.alpha))
+        assert (np.mean(found) < 0.4) != is_decided
+
+
+@pytest.mark.parametrize("chain", ["segment-then-matte", "segment-dilate-matte"])
+@pytest.mark.parametrize("side", [400, 40])
+def test_a_segmenter_that_makes_nothing_of_one_class_decides_nothing(chain: str, side: int) -> None:
+    image, label_map = made_up_image((50, 60))[0], np.zeros((50, 60), dtype=np.int8)
+    asks_classical = {"segmenter": "network", "segmenter_kwargs": {"solver": "random-walk", "side": side}}
+    prepared = make_solver(chain, **asks_classical).prepare(image)
+    assert (prepared.solve(label_map).alpha == 0.5).all()
+    label_map[10:20, 10:20] = Label.FOREGROUND
+    alpha = prepared.solve(label_map).alpha
+    assert (alpha[label_map == 0] == 0.5).all()
+    assert (alpha[label_map == 1] == 1).all()

@@ -154,7 +154,9 @@ def test_what_was_told_asked_and_gained_is_written_where_it_was() -> None:
     asked = lesson.asked[:, ::2, ::2].reshape(3, 4)  # of the corners
     np.testing.assert_array_equal(asked, [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
     np.testing.assert_array_equal(lesson.kinds, [[1, 1, 2], [2, 2, 2], [0, 0, 0]])
-    np.testing.assert_array_equal(lesson.before[:, 0, 0], [128, 128, 100])
+    # One class alone is told: mattes are seen as decided then, whatever the episode's were.
+    np.testing.assert_array_equal(lesson.before[:, 0, 0], [128, 128, 255])
+    np.testing.assert_array_equal(lesson.before[:, 15, 15], [128, 128, 128])
     unknown = np.nan
     np.testing.assert_allclose(
         lesson.gain[:, ::2, ::2].reshape(3, 4),
@@ -265,17 +267,16 @@ def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:
     assert figures["error"] == figures["choice"] > 0
 
 
-def test_the_episodes_the_network_plays_are_those_the_agent_plays() -> None:
+@pytest.mark.parametrize("solver", ["random-walk", "imatting"])  # the latter makes something of one class
+def test_the_episodes_the_network_plays_are_those_the_agent_plays(solver: str) -> None:
     from active_matting.agents.spatial import SpatialAgent
 
-    task = OwnEpisodes(Path(), 0, SOURCES, solver="random-walk", cells=5, budget=5, batch=2, repeats=1, validation=2)
+    task = OwnEpisodes(Path(), 0, SOURCES, solver=solver, cells=5, budget=5, batch=2, repeats=1, validation=2)
     lessons = task.load(0)
     policy = make_policy()
-    played = play_together(policy, lessons, make_solver("random-walk"), 5, 5)
+    played = play_together(policy, lessons, make_solver(solver), 5, 5)
     for lesson, (episode, opinions) in zip(lessons, played, strict=True):
-        session = QuerySession(
-            lesson.image, make_solver("random-walk"), SpatialAgent(policy, 5), region_size=8, budget=5
-        )
+        session = QuerySession(lesson.image, make_solver(solver), SpatialAgent(policy, 5), region_size=8, budget=5)
         asked: list[Region] = []
         for query in range(5):
             asked.append(session.suggest())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from active_matting.agents.spatial.cues import (
+    as_decided,
     covered,
     disagreement,
     in_view_of_mixed,
@@ -18,6 +19,7 @@ from active_matting.agents.spatial.cues import (
 from active_matting.agents.spatial.grid import CELL, HALF
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers import make_solver
 
 TINY = SpatialConfig(channels=(8, 8, 8, 8), memory=3)
 
@@ -255,3 +257,19 @@ def test_disagreement_tells_how_much_and_what_the_other_holds_a_cell_to_be() -> 
     found = disagreement(matte, opinion)
     torch.testing.assert_close(found[0, 0], torch.tensor([[0.5, 0.25]]).add(1e-4).log() / 4 + 1)
     torch.testing.assert_close(found[0, 1:, 0], torch.tensor([[0.5, 0.5], [0.0, 0.5], [1.0, 0.5]]))
+
+
+def test_of_one_class_alone_the_matte_is_seen_as_a_classical_solver_would_have_it() -> None:
+    told = torch.zeros(4, 2, 16, 16)
+    told[1, 0, :4, :4] = 1
+    told[2, 1, 8:, :4] = 1
+    told[3] = told[1] + told[2]
+    matte = torch.rand((4, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    found = as_decided(matte, told)
+    for row, has_one in enumerate([False, True, True, False]):
+        if not has_one:
+            assert torch.equal(found[row], matte[row])
+            continue
+        label_map = (told[row, 0] - told[row, 1]).numpy().astype(np.int8)
+        alpha = make_solver("random-walk").prepare(np.zeros((16, 16, 3), np.float32)).solve(label_map).alpha
+        np.testing.assert_array_equal(found[row, 0].numpy(), alpha)
