@@ -9,7 +9,7 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.models.base import Network, Prediction
 from active_matting.models.decoder import Decoder, start_alpha_at
 from active_matting.models.hints import HintMaps
-from active_matting.models.layers import normalise
+from active_matting.models.layers import clip, normalise
 from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
 
 
@@ -60,7 +60,7 @@ class FBA(Network):
         alpha = output[:, :1]
         if self.guess is not None:
             alpha = previous + self.trust * (_clipped(previous + alpha) - previous)
-        alpha = alpha.clamp(0, 1) if self.guess is None else _clipped(alpha)
+        alpha = clip(alpha) if self.guess is None else _clipped(alpha)
         return Prediction(alpha, output[:, 1:4].sigmoid(), output[:, 4:].sigmoid())
 
 

@@ -1,5 +1,7 @@
 """Layers for batches of one: weight-standardised convolutions and group normalisation, and the images' scale."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -54,6 +56,28 @@ def group_norm(channels: int) -> nn.GroupNorm:
     """
     most = min(GROUPS, max(1, channels // 2))
     return nn.GroupNorm(next(groups for groups in range(most, 0, -1) if channels % groups == 0), channels)
+
+
+class _Clip(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, alpha: Tensor) -> Tensor:
+        ctx.save_for_backward(alpha)
+        return alpha.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        (alpha,) = ctx.saved_tensors
+        leads_out = ((alpha < 0) & (gradient > 0)) | ((alpha > 1) & (gradient < 0))
+        return gradient.masked_fill(leads_out, 0)
+
+
+def clip(alpha: Tensor) -> Tensor:
+    """Any numbers clipped to [0, 1]; where that changes them the gradient is kept if it leads back.
+
+    A network all of whose output is clipped would else learn nothing more; trainings from nothing ended so.
+    """
+    clipped: Tensor = _Clip.apply(alpha)
+    return clipped
 
 
 def normalise(image: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from active_matting.models.base import Network, Prediction
 from active_matting.models.decoder import Decoder, start_alpha_at
 from active_matting.models.guided_filter import guided_filter
 from active_matting.models.hints import SEGMENTATION_SIDE, HintMaps
-from active_matting.models.layers import normalise
+from active_matting.models.layers import clip, normalise
 from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
 
 SIGMAS = (0.02 * SEGMENTATION_SIDE, 0.04 * SEGMENTATION_SIDE, 0.08 * SEGMENTATION_SIDE)
@@ -79,8 +79,8 @@ class TwoStream(Network):
             torch.cat([stem, told_half], dim=1),
             torch.cat([normal, hints], dim=1),
         )
-        mask = output.clamp(0, 1).masked_fill(marks[:, :1] == 1, 0).masked_fill(marks[:, 1:] == 1, 1)
+        mask = clip(output).masked_fill(marks[:, :1] == 1, 0).masked_fill(marks[:, 1:] == 1, 1)
         if self.guide is not None:
             guide = self.guide(torch.cat([normal, hints[:, ::3]], dim=1))  # the sharpest map of each class
-            mask = guided_filter(guide, mask, radius=2, epsilon=1e-8).clamp(0, 1)
+            mask = clip(guided_filter(guide, mask, radius=2, epsilon=1e-8))
         return Prediction(mask)

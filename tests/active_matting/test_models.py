@@ -22,7 +22,7 @@ from active_matting.models.fusion import fuse
 from active_matting.models.guided_filter import guided_filter
 from active_matting.models.hints import HintMaps, marks_of
 from active_matting.models.imatting import make_imatting
-from active_matting.models.layers import StandardisedConv2d, group_norm, normalise, resize
+from active_matting.models.layers import StandardisedConv2d, clip, group_norm, normalise, resize
 from active_matting.models.resnet import DilatedResNet
 from active_matting.models.two_stream import SIGMAS, InteractionStream, TwoStream
 from active_matting.types import Label
@@ -89,6 +89,34 @@ def test_every_parameter_of_an_untrained_network_gets_a_gradient(make: Callable[
     loss.backward()  # type: ignore[no-untyped-call]
     untouched = [name for name, part in network.named_parameters() if part.grad is None or not part.grad.any()]
     assert not untouched
+
+
+def test_what_is_clipped_learns_the_way_back_and_never_further_out() -> None:
+    alpha = torch.tensor([-2.0, -2.0, 0.0, 0.25, 0.25, 1.0, 3.0, 3.0], requires_grad=True)
+    clipped = clip(alpha)
+    assert clipped.tolist() == [0, 0, 0, 0.25, 0.25, 1, 1, 1]
+    uphill = torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0])  # the way that descent leads is the other
+    clipped.backward(uphill)  # type: ignore[no-untyped-call]
+    assert alpha.grad is not None
+    assert alpha.grad.tolist() == [0, -1, 1, 1, -1, -1, 1, 0]
+
+
+@pytest.mark.parametrize("start", [-1.0, 2.0])
+@pytest.mark.parametrize("name", ["two-stream", "fba"])
+def test_a_network_all_of_whose_alpha_is_clipped_learns_its_way_out(name: str, start: float) -> None:
+    torch.manual_seed(0)
+    network = make_network(name, **SMALL)
+    last: Any = network.decoder.conv_up4[-1]
+    with torch.no_grad():
+        last.bias[0] = start
+    inputs = made_up(network)
+    is_untold = inputs[1].sum(1, keepdim=True) == 0
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.03)
+    for _ in range(60):
+        optimiser.zero_grad()
+        (network(*inputs).alpha - 0.5).square().mean().backward()
+        optimiser.step()
+    assert abs(network(*inputs).alpha[is_untold].mean().item() - 0.5) < 0.2
 
 
 @pytest.mark.parametrize("make", VARIANTS, ids=IDS)
