@@ -9,7 +9,7 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.models.base import Network, Prediction
 from active_matting.models.decoder import Decoder, start_alpha_at
 from active_matting.models.hints import HintMaps
-from active_matting.models.layers import clip, normalise
+from active_matting.models.layers import at_least_float32, clip, normalise
 from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
 
 
@@ -56,7 +56,7 @@ class FBA(Network):
         guess = [] if self.guess is None else [previous]
         seen = [normal, hints, marks] if self.encoder_sees_marks else [normal, hints]
         stem, early, deep = self.encoder(torch.cat(seen + guess, dim=1))
-        output = self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1))
+        output = at_least_float32(self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1)))
         alpha = output[:, :1]
         if self.guess is not None:
             alpha = previous + self.trust * (_clipped(previous + alpha) - previous)

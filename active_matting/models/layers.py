@@ -58,6 +58,11 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(next(groups for groups in range(most, 0, -1) if channels % groups == 0), channels)
 
 
+def at_least_float32(planes: Tensor) -> Tensor:
+    """Planes in half precision as float32, all others as they are."""
+    return planes.float() if planes.dtype in (torch.bfloat16, torch.float16) else planes
+
+
 class _Clip(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, alpha: Tensor) -> Tensor:

@@ -306,6 +306,30 @@ def test_the_guided_filter_is_least_squares_in_windows(shape: tuple[int, int], r
     assert np.allclose(found[0, 0].numpy(), slow_filter(guide, mask, radius, epsilon), atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_guided_filter_does_not_compute_in_half_precision(dtype: torch.dtype) -> None:
+    draw = torch.Generator().manual_seed(0)
+    guide, mask = (torch.rand((1, 1, 20, 30), generator=draw).to(dtype) for _ in range(2))
+    expected = guided_filter(guide.double(), mask.double(), radius=2, epsilon=1e-8)
+    assert torch.allclose(guided_filter(guide, mask, radius=2, epsilon=1e-8).double(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS.names())
+def test_mixed_precision_changes_an_untrained_network_little(name: str) -> None:
+    torch.manual_seed(0)
+    network = make_network(name, **SMALL).eval()
+    inputs = made_up(network)
+    with torch.no_grad():
+        prediction = network(*inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = network(*inputs)
+    for part, mixed_part in zip(prediction, mixed, strict=True):
+        assert (part is None) == (mixed_part is None)
+        if part is not None:
+            assert mixed_part.dtype == torch.float32
+            assert (mixed_part - part).abs().max() < 0.1
+
+
 def test_the_guided_filter_keeps_lines_of_the_guide_and_is_differentiable() -> None:
     rng = np.random.default_rng(0)
     guide = torch.as_tensor(rng.random((2, 1, 8, 9))).requires_grad_()
