@@ -70,7 +70,7 @@ class _Clip(torch.autograd.Function):
         return alpha.clamp(0, 1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (alpha,) = ctx.saved_tensors
         leads_out = ((alpha < 0) & (gradient > 0)) | ((alpha > 1) & (gradient < 0))
         return gradient.masked_fill(leads_out, 0)
@@ -81,7 +81,7 @@ def clip(alpha: Tensor) -> Tensor:
 
     A network all of whose output is clipped would else learn nothing more; trainings from nothing ended so.
     """
-    clipped: Tensor = _Clip.apply(alpha)
+    clipped: Tensor = _Clip.apply(alpha)  # type: ignore[no-untyped-call]
     return clipped
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.agents.spatial.cues import as_decided, is_known
+from active_matting.agents.spatial.cues import as_decided, is_known, spread_out
 from active_matting.agents.spatial.grid import Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
@@ -43,17 +43,20 @@ class SpatialAgent:
 
     policy: the network, whose weights are not to change. cells: of its grid, along the image's longer side; squares are
     as large and lie half a cell apart. Regions should be as large, 20 along the side for the paper's 20 pixels in 400.
-    seed: of what is drawn when `deterministic=False`.
+    seed: of what is drawn when `deterministic=False`. spreading: how much what lies near to squares that were asked
+    about is left for later, see `cues.spread_out`; 0 asks as the network has it. Raises `InvalidArgumentError`.
     """
 
     is_deterministic = True
     """Asked deterministically it draws nothing; see `active_matting.agents.evaluate`."""
 
-    def __init__(self, policy: SpatialPolicy, cells: float = 20, seed: int = 0) -> None:
+    def __init__(self, policy: SpatialPolicy, cells: float = 20, seed: int = 0, spreading: float = 1.0) -> None:
         if not cells >= 1:
             raise InvalidArgumentError(f"cells must be at least 1, got {cells}")
+        if not spreading >= 0:
+            raise InvalidArgumentError(f"spreading must be at least 0, got {spreading}")
         self.policy = policy.eval()
-        self.cells = cells
+        self.cells, self.spreading = cells, spreading
         self._generator = torch.Generator().manual_seed(seed)
         self._latest: _Look | None = None
 
@@ -151,6 +154,9 @@ class SpatialAgent:
         opinion = second_opinion(_planes(grid, batch["image"]), told, matte)
         sight = Sight(matte, before, opinion, told, asked[:, None].float())
         decision, memory = self.policy.step(features, sight, memory)
+        decision = decision._replace(
+            log_probability=spread_out(decision.log_probability, asked, self.spreading),
+        )
         return grid, decision, AgentState(features, memory, matte, asked, torch.zeros(len(matte), dtype=torch.long))
 
     def _encode(self, grid: Grid, images: NDArray[np.uint8], is_first: Tensor, state: AgentState | None) -> Tensor:

@@ -27,6 +27,12 @@ _TOLD = 0.7
 _ENOUGH = 2
 """Answers after which both classes should have been told."""
 
+_SURROUNDINGS = 3
+"""Standard deviation of what counts as near to a square that was asked about, in squares, of half a cell each."""
+
+_LESS_LIKELY, _FIRST = (3.0, 0.7), 5.0
+"""How much less likely, in logits, squares near to others are asked about: at first and later; how long "first" is."""
+
 CLOSED = -1e9
 """The logit of a square that was asked about."""
 
@@ -163,6 +169,25 @@ def in_view_of_mixed(logits: Tensor, useful: Tensor, told: Tensor, asked: Tensor
     beside = functional.conv2d(is_mixed, is_mixed.new_tensor(_BESIDE)[None, None], padding=2)[:, 0]
     surplus = (is_mixed.sum((1, 2, 3)) - is_told.sum((1, 2, 3))).clamp(min=0)[:, None, None]
     return (logits + useful.log()) / (1 + 0.3 * surplus) + 0.6 * surplus * useful.log() - beside
+
+
+def spread_out(log_probability: Tensor, asked: Tensor, strength: float = 1.0) -> Tensor:
+    """Log-probabilities (N, R, C) with what lies near to squares that were asked about, bool (N, R, C), less likely.
+
+    An answer tells of its surroundings too, and where a picture's error is not seen at all it is not beside what was
+    told. Most of that holds for the first answers. strength: 0 leaves all as it is.
+    """
+    reach = torch.arange(-3 * _SURROUNDINGS, 3 * _SURROUNDINGS + 1, device=asked.device, dtype=log_probability.dtype)
+    profile = torch.exp(-(reach**2) / (2 * _SURROUNDINGS**2))
+    planes = asked[:, None].to(log_probability)
+    for kernel in (profile[:, None], profile[None]):
+        planes = functional.conv2d(planes, kernel[None, None], padding=(kernel.shape[0] // 2, kernel.shape[1] // 2))
+    first, later = _LESS_LIKELY
+    fading = torch.exp(-asked.sum((1, 2)) / _FIRST).to(log_probability)[:, None, None]
+    less = strength * (later + (first - later) * fading) * planes[:, 0].clamp(max=1.5)
+    is_open = log_probability > CLOSED / 2
+    logits = torch.where(is_open, log_probability - less, log_probability)
+    return functional.log_softmax(logits.flatten(1), 1).view(logits.shape)
 
 
 def close(logits: Tensor, asked: Tensor) -> Tensor:

@@ -105,8 +105,8 @@ def test_what_is_clipped_learns_the_way_back_and_never_further_out() -> None:
 @pytest.mark.parametrize("name", ["two-stream", "fba"])
 def test_a_network_all_of_whose_alpha_is_clipped_learns_its_way_out(name: str, start: float) -> None:
     torch.manual_seed(0)
-    network = make_network(name, **SMALL)
-    last: Any = network.decoder.conv_up4[-1]
+    network: Any = make_network(name, **SMALL)
+    last = network.decoder.conv_up4[-1]
     with torch.no_grad():
         last.bias[0] = start
     inputs = made_up(network)

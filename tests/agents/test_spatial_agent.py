@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,25 @@ def test_what_cannot_be_loaded_says_so(tmp_path: Path, fault: str) -> None:
 def test_cells_below_one_are_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="cells must be at least 1"):
         SpatialAgent(make_policy(), cells=0.5)
+
+
+def test_spreading_below_zero_is_refused_and_none_asks_as_the_network_has_it() -> None:
+    with pytest.raises(InvalidArgumentError, match="spreading must be at least 0"):
+        SpatialAgent(make_policy(), spreading=-1)
+    suggested: dict[float, list[Region]] = {}
+    for spreading in (0.0, 1.0):
+        agent = SpatialAgent(make_policy(), 5, spreading=spreading)
+        image = np.random.default_rng(0).random((40, 40, 3), dtype=np.float32)
+        session = QuerySession(image, make_solver("random-walk"), agent, region_size=8)
+        for _ in range(6):
+            suggested.setdefault(spreading, []).append(session.suggest())
+            session.answer(suggested[spreading][-1], Label.TRANSITION)
+    assert suggested[0][0] == suggested[1][0]
+
+    def steps(regions: list[Region]) -> float:
+        return float(np.mean([np.hypot(a.y - b.y, a.x - b.x) for a, b in pairwise(regions)]))
+
+    assert steps(suggested[1]) > steps(suggested[0])
 
 
 def test_stable_baselines3_evaluates_it() -> None:

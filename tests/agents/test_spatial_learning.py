@@ -276,7 +276,9 @@ def test_the_episodes_the_network_plays_are_those_the_agent_plays(solver: str) -
     policy = make_policy()
     played = play_together(policy, lessons, make_solver(solver), 5, 5)
     for lesson, (episode, opinions) in zip(lessons, played, strict=True):
-        session = QuerySession(lesson.image, make_solver(solver), SpatialAgent(policy, 5), region_size=8, budget=5)
+        session = QuerySession(
+            lesson.image, make_solver(solver), SpatialAgent(policy, 5, spreading=0), region_size=8, budget=5
+        )
         asked: list[Region] = []
         for query in range(5):
             asked.append(session.suggest())

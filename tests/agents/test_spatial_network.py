@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from active_matting.agents.spatial.cues import (
+    CLOSED,
     as_decided,
     covered,
     disagreement,
@@ -14,6 +15,7 @@ from active_matting.agents.spatial.cues import (
     is_known,
     likeness,
     of_squares,
+    spread_out,
     usefulness,
 )
 from active_matting.agents.spatial.grid import CELL, HALF
@@ -273,3 +275,25 @@ def test_of_one_class_alone_the_matte_is_seen_as_a_classical_solver_would_have_i
         label_map = (told[row, 0] - told[row, 1]).numpy().astype(np.int8)
         alpha = make_solver("random-walk").prepare(np.zeros((16, 16, 3), np.float32)).solve(label_map).alpha
         np.testing.assert_array_equal(found[row, 0].numpy(), alpha)
+
+
+def test_what_lies_near_to_what_was_asked_is_left_for_later_and_less_so_the_more_was_asked() -> None:
+    generator = torch.Generator().manual_seed(0)
+    chances = torch.randn((2, 39, 39), generator=generator).flatten(1).log_softmax(1).view(2, 39, 39)
+    asked = torch.zeros(2, 39, 39, dtype=torch.bool)
+    assert torch.allclose(spread_out(chances, asked), chances, atol=1e-5)
+    asked[0, 5, 5] = True
+    asked[1, 5, 5] = asked[1, 35, :20] = True
+    closed = chances.masked_fill(asked, CLOSED)
+    assert torch.allclose(spread_out(closed, asked, strength=0)[~asked], closed[~asked], atol=0.1)  # the sum is anew 1
+    found = spread_out(closed, asked)
+    torch.testing.assert_close(found.exp().sum((1, 2)), torch.ones(2))
+    assert (found[asked] < CLOSED / 2).all()
+    loss = closed - found
+    for row, count in enumerate((1, 21)):
+        away = loss[row, 5, 30]  # far from all: nothing but that the sum is 1 again
+        strength = 0.7 + 2.3 * np.exp(-count / 5)
+        for distance in (1, 3, 6):
+            expected = strength * np.exp(-(distance**2) / 18)
+            assert float(loss[row, 5, 5 + distance] - away) == pytest.approx(expected, abs=1e-4)
+            assert float(loss[row, 5 + distance, 5] - away) == pytest.approx(expected, abs=1e-4)
