@@ -20,9 +20,9 @@ class Blend:
     """The parts' probabilities, averaged as log-odds: p = σ(Σ wᵢ log(pᵢ / (1 − pᵢ))).
 
     Segmenters that fail on different pictures correct each other; the one that is surer decides. Where one class alone
-    is told, those are heard that make something of it. parts: each a
-    segmenter's name under "name" and its parameters beside. weights: as many; that they sum to more than 1 says that
-    agreement counts for more than either. Raises `InvalidArgumentError` and what the parts raise.
+    is told, those are heard that make something of it. parts: each a segmenter's name under "name" and its parameters
+    beside. weights: as many; that they sum to more than 1 says that agreement counts for more than either. Raises
+    `InvalidArgumentError` and what the parts raise.
 
     >>> Blend(parts=({"name": "grabcut"}, {"name": "cues"}), weights=(0.5, 0.5)).weights
     (0.5, 0.5)

@@ -8,6 +8,7 @@ import numpy as np
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters.base import Probability, resize_image, resize_labels, resize_plane, scaled_shape
 from active_matting.solvers import PreparedSolver, Solver, make_solver
+from active_matting.solvers.base import is_undecided
 from active_matting.types import Image, LabelMap, check_image
 
 
@@ -61,6 +62,6 @@ class PreparedNetworkSegmenter:
             return self.prepared.solve(label_map).alpha
         labels = resize_labels(label_map, small)
         alpha = self.prepared.solve(labels).alpha
-        if (alpha[np.abs(labels) != 1] == 0.5).all():  # what is told would else spread into it as it is enlarged
+        if is_undecided(alpha, labels):  # what is told would else spread into it as it is enlarged
             return np.full(self.shape, 0.5, dtype=np.float32)
         return resize_plane(alpha, self.shape)

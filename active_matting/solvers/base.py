@@ -47,7 +47,8 @@ class Solver(Protocol):
 
 
 AlphaFromLabels: TypeAlias = Callable[[LabelMap, Matte | None], Matte]
-"""A method's own part: labels with at least one foreground and one background pixel, previous → matte."""
+"""A method's own part: labels with at least one foreground and one background pixel, or with one of them where the
+method needs no more, previous → matte."""
 
 AlphasFromLabels: TypeAlias = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 """The same for many: labels (N, H, W), each with both, → alphas (N, H, W)."""
@@ -57,6 +58,16 @@ def has_both_classes(label_maps: Any) -> Any:
     """Which label maps of `(N, H, W)`, NumPy's or torch's, hold foreground and background: bool `(N,)`."""
     labels = label_maps.reshape(len(label_maps), -1)
     return (labels == Label.FOREGROUND).any(1) & (labels == Label.BACKGROUND).any(1)
+
+
+def is_untold(label_map: LabelMap) -> NDArray[np.bool_]:
+    """Where neither class is labelled, bool of the label map's shape; transitions are not told."""
+    return np.asarray((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION), dtype=bool)
+
+
+def is_undecided(alpha: Alpha, label_map: LabelMap) -> bool:
+    """Whether alpha `(H, W)` says 0.5 of all that is not told: its solver made nothing of the labels."""
+    return bool((alpha[is_untold(label_map)] == 0.5).all())
 
 
 def write_decided(alphas: Any, label_maps: Any) -> None:
@@ -91,18 +102,16 @@ class PreparedClassical:
     method_for_many: AlphasFromLabels | None = None
     keeps_labels: bool = False
     """Whether `method` itself answers 1 and 0 where foreground and background are labelled."""
-    method_for_one_class: AlphaFromLabels | None = None
-    """What is asked instead where only one of them is labelled, by methods that make something of that."""
+    needs_both_classes: bool = True
+    """Whether `method` is asked only where both are labelled; else also where one is."""
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
         label_map = check_label_map(label_map, self.shape)
-        if has_both_classes(label_map[None])[0]:
+        if has_both_classes(label_map[None])[0] or not (self.needs_both_classes or is_untold(label_map).all()):
             matte = self.method(label_map, previous)
             if self.keeps_labels:
                 return matte
-        elif self.method_for_one_class is not None and (np.abs(label_map) == 1).any():
-            matte = self.method_for_one_class(label_map, previous)
         else:
             matte = Matte(np.full(self.shape, 0.5, dtype=np.float32))
         write_told(matte.alpha[None], label_map[None])
@@ -111,7 +120,7 @@ class PreparedClassical:
     def solve_many(self, label_maps: NDArray[np.int8]) -> NDArray[np.float32]:
         """See `PreparedSolver.solve_many`: one solve after the other, unless the method knows better."""
         alphas = np.empty((len(label_maps), *self.shape), dtype=np.float32)
-        if self.method_for_many is None or self.method_for_one_class is not None:
+        if self.method_for_many is None or not self.needs_both_classes:
             for alpha, label_map in zip(alphas, label_maps, strict=True):
                 alpha[:] = self.solve(label_map).alpha
             return alphas

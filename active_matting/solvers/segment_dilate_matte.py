@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import SEGMENTERS, PreparedSegmenter, make_segmenter
 from active_matting.segmenters.base import needs_both_classes
-from active_matting.solvers.base import AlphaFromLabels, Matte, PreparedSolver, has_both_classes
+from active_matting.solvers.base import (
+    AlphaFromLabels,
+    Matte,
+    PreparedSolver,
+    has_both_classes,
+    is_undecided,
+    is_untold,
+)
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image, check_label_map
 
@@ -79,8 +86,8 @@ class _SegmenterAsSolver:
     prepared: PreparedSegmenter
 
     def solve(self, label_map: LabelMap, previous: Matte | None = None) -> Matte:
-        is_told = (label_map == Label.FOREGROUND) | (label_map == Label.BACKGROUND)
-        if not has_both_classes(label_map[None])[0] and (needs_both_classes(self.prepared) or not is_told.any()):
+        is_enough = not (needs_both_classes(self.prepared) or is_untold(label_map).all())
+        if not is_enough and not has_both_classes(label_map[None])[0]:
             return Matte(np.full(label_map.shape, 0.5, dtype=np.float32))
         return Matte(self.prepared.segment(label_map))
 
@@ -98,8 +105,7 @@ class PreparedChain:
         """See `PreparedSolver.solve`. Raises `InvalidArrayError` for labels of another shape or value."""
         label_map = check_label_map(label_map, self.shape)
         alpha = self.segment(label_map, previous).alpha
-        is_untold = (label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)
-        if not has_both_classes(label_map[None])[0] and (alpha[is_untold] == 0.5).all():
+        if not has_both_classes(label_map[None])[0] and is_undecided(alpha, label_map):
             matte = Matte(np.full(self.shape, 0.5, dtype=np.float32))
         else:
             matte = self.solver.solve(dilated_boundary(alpha, label_map, self.width))

@@ -11,7 +11,7 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import make_segmenter
 from active_matting.segmenters.band import PreparedBand
 from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, openness
-from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, has_both_classes
+from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, has_both_classes, is_undecided
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
@@ -64,8 +64,8 @@ class SegmentThenMatte:
         image = check_image(image).copy()
         segmenter, solver = self._parts()
         parts = PreparedParts(segmenter.prepare(image), PreparedBand.of(image), solver.prepare(image), self.sureness)
-        for_one_class = None if needs_both_classes(parts.segmenter) else parts.solve
-        return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, method_for_one_class=for_one_class)
+        needs_both = needs_both_classes(parts.segmenter)
+        return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, needs_both_classes=needs_both)
 
     def warm_up(self) -> None:
         """See `active_matting.warm_up`: the solver as it wants to be, then the rest around a simple one."""
@@ -89,7 +89,7 @@ class PreparedParts:
             return self.solver.solve(label_map)
         segmentation = self.segmenter.segment(label_map)
         has_both = bool(has_both_classes(label_map[None])[0])
-        if not has_both and (segmentation[np.abs(label_map) != 1] == 0.5).all():
+        if not has_both and is_undecided(segmentation, label_map):
             return Matte(segmentation)
         trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * is_open)
         if not has_both and not has_both_classes(trimap[None])[0]:
