@@ -8,6 +8,7 @@ from torch import Tensor
 from active_matting.errors import InvalidArgumentError
 from active_matting.models.base import Network, Prediction
 from active_matting.models.decoder import Decoder, start_alpha_at
+from active_matting.models.efficientnet import Recognition
 from active_matting.models.hints import HintMaps
 from active_matting.models.layers import at_least_float32, clip, normalise
 from active_matting.models.resnet import EXPANSION, RESNET50, DilatedResNet
@@ -22,8 +23,9 @@ class FBA(Network):
     topology; head: channels at full resolution. sigmas: of the hints, pixels, as in the released code.
     encoder_sees_marks: whether the two masks are among the encoder's inputs. guess: a solver's name, whose matte is one
     more channel at both ends, and the alpha to which the network's is added (ours; None as published); trust: how much
-    of that change is made, less than all for a network that is right more often than not. side: see `Network`. Raises
-    `InvalidArgumentError`.
+    of that change is made, less than all for a network that is right more often than not. side: see `Network`.
+    recognises: whether it is also told what a network sees that was pretrained on photographs, see `Recognition` (ours;
+    the thesis pretrains the encoder itself). Raises `InvalidArgumentError`.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class FBA(Network):
         guess: str | None = None,
         trust: float = 1.0,
         side: int | None = None,
+        recognises: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < trust <= 1:
@@ -48,6 +51,7 @@ class FBA(Network):
         more = 0 if guess is None else 1
         self.encoder = DilatedResNet((11 if encoder_sees_marks else 9) + more, width, depths)
         self.decoder = Decoder(self.encoder.outputs, EXPANSION * width, width, 3 + 3 + 2 + more, 7, width, head)
+        self.recognition = Recognition(2 * EXPANSION * width, is_silent=True) if recognises else None
         start_alpha_at(self.decoder, 0.5 if guess is None else 0.0)
 
     def forward(self, image: Tensor, marks: Tensor, hints: Tensor, previous: Tensor) -> Prediction:
@@ -55,7 +59,10 @@ class FBA(Network):
         normal = normalise(image)
         guess = [] if self.guess is None else [previous]
         seen = [normal, hints, marks] if self.encoder_sees_marks else [normal, hints]
-        stem, early, deep = self.encoder(torch.cat(seen + guess, dim=1))
+        recognised = None
+        if self.recognition is not None:
+            recognised = self.recognition(image, (image.shape[2] // 8, image.shape[3] // 8))
+        stem, early, deep = self.encoder(torch.cat(seen + guess, dim=1), recognised)
         output = at_least_float32(self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1)))
         alpha = output[:, :1]
         if self.guess is not None:

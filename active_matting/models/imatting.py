@@ -17,9 +17,10 @@ def make_imatting(
     guess: str | None = None,
     trust: float = 1.0,
     side: int | None = None,
+    recognises: bool = False,
 ) -> FBA:
     """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1).
 
-    guess, trust, side: see `FBA`; with a guess it sees a tenth channel.
+    guess, trust, side, recognises: see `FBA`; with a guess it sees a tenth channel.
     """
-    return FBA(width, depths, head, sigmas, encoder_sees_marks=False, guess=guess, trust=trust, side=side)
+    return FBA(width, depths, head, sigmas, False, guess, trust, side, recognises)

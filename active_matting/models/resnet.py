@@ -75,11 +75,17 @@ class DilatedResNet(nn.Module):
         self.layer3 = _layer(2 * EXPANSION * width, 4 * width, depths[2], stride=1, dilation=2)
         self.layer4 = _layer(4 * EXPANSION * width, 8 * width, depths[3], stride=1, dilation=4)
 
-    def forward(self, x: Tensor) -> Features:
-        """(N, inputs, H, W), H and W multiples of 8 → `Features`."""
+    def forward(self, x: Tensor, recognised: Tensor | None = None) -> Features:
+        """(N, inputs, H, W), H and W multiples of 8 → `Features`.
+
+        recognised: (N, 8 width, H/8, W/8), added to what layer 2 makes, for networks that are told more of the image.
+        """
         stem = self.relu(self.norm1(self.conv1(x)))
         early = self.layer1(self.maxpool(stem))
-        return Features(stem, early, self.layer4(self.layer3(self.layer2(early))))
+        middle = self.layer2(early)
+        if recognised is not None:
+            middle = middle + recognised
+        return Features(stem, early, self.layer4(self.layer3(middle)))
 
 
 def _layer(inputs: int, planes: int, blocks: int, stride: int, dilation: int) -> nn.Sequential:

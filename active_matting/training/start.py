@@ -12,7 +12,7 @@ from active_matting.models.decoder import start_alpha_at
 from active_matting.models.fba import FBA
 from active_matting.training.checkpoint import load_tensors
 
-_FIRST = "encoder.conv1.weight"
+_FIRST, _RECOGNITION = "encoder.conv1.weight", "recognition."
 _PLAIN, _MARKS = 9, 2  # the image and six hints; the masks of trimaps, which FBA's encoder sees and iMatting's does not
 
 
@@ -37,9 +37,10 @@ def begin_with(network: nn.Module, start: Path | str, name: str) -> None:
 def with_inputs_of(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors, those of convolutions with 0 for inputs that come last and were not there, so that none is seen.
 
-    The masks among the inputs of the encoder of FBA are left out where the encoder of `wanted` has none.
+    The masks among the inputs of the encoder of FBA are left out where the encoder of `wanted` has none. What `wanted`
+    has of `Recognition`, which is silent at first, stays where the tensors know nothing of it.
     """
-    fitted = {}
+    fitted = {name: tensor for name, tensor in wanted.items() if name.startswith(_RECOGNITION)}
     for name, tensor in tensors.items():
         like = wanted.get(name)
         if like is not None and tensor.ndim == like.ndim == 4:

@@ -184,7 +184,9 @@ class SpatialAgent:
         content = read_json(folder / CONFIG)
         try:
             sizes = content["policy"]
-            policy = SpatialPolicy(SpatialConfig(tuple(sizes["channels"]), sizes["memory"]))
+            policy = SpatialPolicy(
+                SpatialConfig(tuple(sizes["channels"]), sizes["memory"], sizes.get("recognition", 0))
+            )
             cells = float(content["cells"]) if cells is None else cells
         except (KeyError, TypeError, ValueError) as error:
             raise FileError(f"{folder / CONFIG} does not describe a spatial agent: {error}") from error

@@ -22,6 +22,7 @@ from active_matting.agents.spatial.cues import (
 )
 from active_matting.agents.spatial.grid import HALF
 from active_matting.errors import InvalidArgumentError
+from active_matting.models.efficientnet import Recognition
 
 CLASSES = 3
 """What a square may be: all background, all foreground, or mixed."""
@@ -35,12 +36,16 @@ class SpatialConfig:
     """At half a cell, a cell, two cells and four cells."""
     memory: int = 16
     """Channels of the recurrent state, of each cell."""
+    recognition: int = 0
+    """Channels, of each half cell, of what a network sees in the image that was pretrained on photographs."""
 
     def __post_init__(self) -> None:
         if len(self.channels) != 4 or min(self.channels) < 8 or any(count % 8 for count in self.channels):
             raise InvalidArgumentError(f"channels must be four multiples of 8, got {self.channels}")
         if self.memory < 1:
             raise InvalidArgumentError(f"memory must be at least 1 channel, got {self.memory}")
+        if self.recognition < 0:
+            raise InvalidArgumentError(f"recognition must be at least 0 channels, got {self.recognition}")
 
 
 class Sight(NamedTuple):
@@ -134,10 +139,11 @@ class SpatialPolicy(nn.Module):
         self.image = nn.Sequential(
             nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, fine, 3, stride=2, padding=1)
         )
+        self.recognition = Recognition(config.recognition) if config.recognition else None
         self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * 6, fine, 1))
-        self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine + 1, fine, 1), Residual(fine))
+        self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine + 1 + config.recognition, fine, 1), Residual(fine))
         self.to_cell = nn.Conv2d(fine, cell, 4, stride=2, padding=1)
-        self.of_cell = nn.Conv2d(13 + 2 * (len(COLOURS) + 1), cell, 1)
+        self.of_cell = nn.Conv2d(13 + 2 * (len(COLOURS) + 1) + config.recognition, cell, 1)
         self.at_cell = Residual(cell)
         self.to_two = nn.Conv2d(cell, two, 3, stride=2, padding=1)
         self.at_two = Residual(two)
@@ -158,8 +164,15 @@ class SpatialPolicy(nn.Module):
             _bias(figures).copy_(torch.tensor([1.0, -2.5]))
 
     def encode_image(self, image: Tensor) -> Tensor:
-        """Images (N, 3, 8h, 8w) in [0, 1] → features and colours (N, C + 3, 2h, 2w), for `step` and `unroll`."""
-        return torch.cat([self.image(2 * image - 1), functional.avg_pool2d(image, 4)], 1)
+        """Images (N, 3, 8h, 8w) in [0, 1] → (N, C + R + 3, 2h, 2w), for `step` and `unroll`.
+
+        They are features, what is recognised, and colours.
+        """
+        features = [self.image(2 * image - 1)]
+        if self.recognition is not None:
+            shape = (image.shape[2] // 4, image.shape[3] // 4)
+            features.append(functional.relu(self.recognition(image, shape)))
+        return torch.cat([*features, functional.avg_pool2d(image, 4)], 1)
 
     def step(self, image_features: Tensor, sight: Sight, memory: Tensor | None) -> tuple[Decision, Tensor]:
         """One query; memory: (N, M, h, w) of the query before, or None. Returns the decision and the new memory."""
@@ -195,7 +208,8 @@ class SpatialPolicy(nn.Module):
         told, asked = functional.avg_pool2d(told_halves, 2), functional.avg_pool2d(asked, 2)
         alike = likeness(image_features[:, -3:], told_halves)
         differs = disagreement(sight.matte, sight.opinion)
-        cells = torch.cat([asked, told, counted(told), places(told), alike, differs], 1)
+        recognised = functional.avg_pool2d(image_features[:, self.config.channels[0] : -3], 2)
+        cells = torch.cat([asked, told, counted(told), places(told), alike, differs, recognised], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))
         two = self.at_two(self.to_two(functional.relu(cell)))
         four = self.at_four(self.to_four(functional.relu(two)))

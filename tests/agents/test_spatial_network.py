@@ -23,7 +23,7 @@ from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import make_solver
 
-TINY = SpatialConfig(channels=(8, 8, 8, 8), memory=3)
+TINY = SpatialConfig(channels=(8, 8, 8, 8), memory=3, recognition=4)
 
 
 def make_policy(seed: int = 0) -> SpatialPolicy:
@@ -128,7 +128,9 @@ def test_the_network_that_is_shipped_has_less_than_a_million_weights() -> None:
     assert sum(parameter.numel() for parameter in SpatialPolicy().parameters()) < 1_000_000
 
 
-@pytest.mark.parametrize("sizes", [{"channels": (8, 8, 8)}, {"channels": (8, 8, 8, 12)}, {"memory": 0}])
+@pytest.mark.parametrize(
+    "sizes", [{"channels": (8, 8, 8)}, {"channels": (8, 8, 8, 12)}, {"memory": 0}, {"recognition": -1}]
+)
 def test_sizes_that_cannot_be_are_refused(sizes: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError, match=next(iter(sizes))):
         SpatialConfig(**sizes)  # type: ignore[arg-type]
