@@ -36,8 +36,8 @@ class SpatialConfig:
     """At half a cell, a cell, two cells and four cells."""
     memory: int = 16
     """Channels of the recurrent state, of each cell."""
-    recognition: int = 0
-    """Channels, of each half cell, of what a network sees in the image that was pretrained on photographs."""
+    recognition: int = 48
+    """Channels, of each half cell, of what a network sees in the image that was pretrained on photographs; 0: none."""
 
     def __post_init__(self) -> None:
         if len(self.channels) != 4 or min(self.channels) < 8 or any(count % 8 for count in self.channels):

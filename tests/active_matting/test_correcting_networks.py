@@ -1,6 +1,7 @@
 """Networks that see another solver's matte and correct it."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -107,13 +108,14 @@ def test_trust_is_a_share(trust: float) -> None:
         make_network("imatting", **SMALL, guess=GUESS, trust=trust)
 
 
-def test_weights_of_a_network_without_guesses_are_a_beginning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"recognises": True}])
+def test_weights_of_a_network_without_guesses_are_a_beginning(more: dict[str, Any], tmp_path: Path) -> None:
     torch.manual_seed(0)
     plain = make_network("imatting", **SMALL)
     write_network(tmp_path / "plain", plain, "imatting", SMALL)
     recipe = Recipe.from_table(
         {
-            "network": {"name": "imatting", **SMALL, "guess": GUESS},
+            "network": {"name": "imatting", **SMALL, "guess": GUESS, **more},
             "tasks": {"one": {"kind": "trimaps"}},
             "schedule": {"turns": [["one", 1]], "epochs": 1},
         }
