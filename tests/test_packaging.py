@@ -58,7 +58,15 @@ def test_a_wheel_holds_every_module_once(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         shipped = Counter(name for name in archive.namelist() if name.startswith("active_matting/"))
-    for name in ("envs/regions.py", "agents/policy.py", "agents/weights/small/weights.safetensors", "py.typed"):
+    features = "models/weights/efficientnet-lite0"
+    for name in (
+        "envs/regions.py",
+        "agents/policy.py",
+        "agents/weights/small/weights.safetensors",
+        f"{features}/features.safetensors",
+        f"{features}/LICENSE",
+        "py.typed",
+    ):
         assert shipped[f"active_matting/{name}"] == 1
     modules = {
         path.relative_to(ROOT).as_posix().removeprefix("active_matting/")
