@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.agents.spatial.cues import as_decided
+from active_matting.agents.spatial.cues import as_decided, is_known
 from active_matting.agents.spatial.episodes import Episode
 from active_matting.agents.spatial.grid import CELL, Grid, spread
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
@@ -84,12 +84,13 @@ def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
 def _sight(pictures: Tensor, mattes: np.ndarray, before: Tensor | None, told: np.ndarray, asked: np.ndarray) -> Sight:
     """What there is to see now: pictures (N, 3, S, S), mattes (N, S, S), told (N, 2h, 2w), asked (N, R, C).
 
-    before: the mattes that were seen last.
+    before: the mattes that were seen last. Squares that others tell all but a rest of are as good as asked.
     """
     planes = spread(told).to(pictures)
     now = as_decided(torch.from_numpy(to_bytes(mattes)).to(pictures)[:, None] / 255, planes)
     opinion = second_opinion(pictures, planes, now)
-    return Sight(now, now if before is None else before, opinion, planes, torch.from_numpy(asked).to(pictures)[:, None])
+    closed = torch.from_numpy(asked).to(planes.device) | is_known(planes)
+    return Sight(now, now if before is None else before, opinion, planes, closed[:, None].to(pictures))
 
 
 def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:
