@@ -1,10 +1,9 @@
 """What composites are made of: objects with colours that may be resampled, and scenes; read once and kept."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from active_matting.data.listed import pictures_below
 from active_matting.data.own_colours import own_colours
 from active_matting.data.rendered import check_integer
 from active_matting.errors import FileError
+from active_matting.recent import Recent
 from active_matting.types import Alpha, Image
 
 HELD_OUT = 5
@@ -90,7 +90,7 @@ class Objects:
     longest: int = 800
     cache_bytes: int = 1 << 30
     _places: list[tuple[Cutouts | Folder, int]] = field(init=False, repr=False, compare=False)
-    _kept: "_Kept" = field(init=False, repr=False, compare=False)
+    _kept: Recent = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_integer("longest", self.longest, at_least=1)
@@ -101,7 +101,7 @@ class Objects:
         if not places:
             raise FileError(f"no objects in {list(self.folders)} with held_out={self.held_out}")
         object.__setattr__(self, "_places", places)
-        object.__setattr__(self, "_kept", _Kept(self.cache_bytes))
+        object.__setattr__(self, "_kept", Recent(self.cache_bytes))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -139,7 +139,7 @@ class Scenes:
     held_out: bool | None = None
     cache_bytes: int = 1 << 29
     _paths: list[Path] = field(init=False, repr=False, compare=False)
-    _kept: "_Kept" = field(init=False, repr=False, compare=False)
+    _kept: Recent = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_integer("cache_bytes", self.cache_bytes, at_least=0)
@@ -148,7 +148,7 @@ class Scenes:
         if not chosen:
             raise FileError(f"no pictures ({', '.join(SUFFIXES)}) in {list(self.folders)}, held_out={self.held_out}")
         object.__setattr__(self, "_paths", chosen)
-        object.__setattr__(self, "_kept", _Kept(self.cache_bytes))
+        object.__setattr__(self, "_kept", Recent(self.cache_bytes))
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -157,28 +157,6 @@ class Scenes:
         return self._kept.get(  # type: ignore[no-any-return]
             index, lambda: np.rint(255 * read_image(self._paths[index])).astype(np.uint8), lambda scene: scene.nbytes
         )
-
-
-class _Kept:
-    """The most recently used things of at most `limit` bytes together; a copy for another process begins empty."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._bytes = limit, 0
-        self._things: OrderedDict[int, tuple[Any, int]] = OrderedDict()
-
-    def __reduce__(self) -> tuple[type, tuple[int]]:
-        return _Kept, (self._limit,)
-
-    def get(self, key: int, make: Callable[[], Any], bytes_of: Callable[[Any], int]) -> Any:
-        if key in self._things:
-            self._things.move_to_end(key)
-            return self._things[key][0]
-        thing = make()
-        self._things[key] = thing, bytes_of(thing)
-        self._bytes += self._things[key][1]
-        while self._bytes > self._limit:
-            self._bytes -= self._things.popitem(last=False)[1][1]
-        return thing
 
 
 def _as_folders(folders: Sequence[str]) -> Sequence[str]:

@@ -5,11 +5,9 @@ change any more, is part of their convolutions.
 """
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 import safetensors.torch
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from active_matting.errors import FileError
+from active_matting.recent import Recent
 
 WEIGHTS = Path(__file__).parent / "weights" / "efficientnet-lite0" / "features.safetensors"
 
@@ -112,24 +111,22 @@ def folded(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     published: names as in `_blocks.3._project_conv.weight`, `_blocks.3._bn2.running_mean`; what comes after the last
     block is left out. Raises `KeyError` where one is missing.
     """
-    return dict(_folded(published))
-
-
-def _folded(published: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     layers = [("stem", "_conv_stem", "_bn0")]
     for number in range(_LAST[-1] + 1):
         parts = [("expand", "_expand_conv", "_bn0"), ("depthwise", "_depthwise_conv", "_bn1")]
         for ours, convolution, norm in [*parts[number == 0 :], ("project", "_project_conv", "_bn2")]:
             at = f"_blocks.{number}."
             layers.append((f"blocks.{number}.{ours}", at + convolution, at + norm))
+    tensors = {}
     for ours, convolution, norm in layers:
         weight, bias, mean, variance = (
             published[f"{norm}.{name}"].double() for name in ("weight", "bias", "running_mean", "running_var")
         )
         scale = weight / (variance + _EPSILON).sqrt()
         kernel = published[f"{convolution}.weight"].double() * scale[:, None, None, None]
-        yield f"{ours}.weight", kernel.float().contiguous()
-        yield f"{ours}.bias", (bias - mean * scale).float()
+        tensors[f"{ours}.weight"] = kernel.float().contiguous()
+        tensors[f"{ours}.bias"] = (bias - mean * scale).float()
+    return tensors
 
 
 @lru_cache(maxsize=2)
@@ -190,32 +187,19 @@ def looked_at(image: Tensor) -> Pyramid:
         )
         if image.device.type != "cpu":
             return Pyramid(*(level.half().float() for level in pretrained(str(image.device))(resized)))
-        each = [remembered.pyramid(picture[None]) for picture in resized]
+        each = [_seen(picture[None], remembered) for picture in resized]
         return Pyramid(*(torch.cat(levels).float() for levels in zip(*each, strict=True)))
 
 
-class _Memory:
-    """What was seen in the latest pictures, half precision, `limit` bytes of it at most."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._lock = limit, Lock()
-        self._known: OrderedDict[bytes, Pyramid] = OrderedDict()
-
-    def pyramid(self, picture: Tensor) -> Pyramid:
-        """Of a picture (1, 3, H, W), as `EfficientNetLite0` takes it."""
-        key = hashlib.blake2b(picture.numpy().tobytes(), digest_size=16, key=str(picture.shape).encode()).digest()
-        with self._lock:
-            known = self._known.get(key)
-            if known is not None:
-                self._known.move_to_end(key)
-                return known
-        seen = Pyramid(*(level.half() for level in pretrained()(picture)))
-        with self._lock:
-            self._known[key] = seen
-            size = sum(level.nbytes for level in seen)
-            while len(self._known) > max(1, self._limit // size):
-                self._known.popitem(last=False)
-        return seen
+def _seen(picture: Tensor, remembered: Recent) -> Pyramid:
+    """Half precision, of a picture (1, 3, H, W) as `EfficientNetLite0` takes it; what is known, or looked at now."""
+    content = hashlib.blake2b(picture.numpy().tobytes(), digest_size=16).digest()
+    seen: Pyramid = remembered.get(
+        (picture.shape, content),
+        lambda: Pyramid(*(level.half() for level in pretrained()(picture))),
+        lambda pyramid: sum(level.nbytes for level in pyramid),
+    )
+    return seen
 
 
-_TRAINING, _SOLVING = _Memory(limit=512 * 1024**2), _Memory(limit=4 * 1024**2)
+_TRAINING, _SOLVING = Recent(limit=512 * 1024**2), Recent(limit=4 * 1024**2)

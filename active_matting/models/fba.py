@@ -61,7 +61,7 @@ class FBA(Network):
         seen = [normal, hints, marks] if self.encoder_sees_marks else [normal, hints]
         recognised = None
         if self.recognition is not None:
-            recognised = self.recognition(image, (image.shape[2] // 8, image.shape[3] // 8))
+            recognised = self.recognition(image, (image.shape[2] // self.stride, image.shape[3] // self.stride))
         stem, early, deep = self.encoder(torch.cat(seen + guess, dim=1), recognised)
         output = at_least_float32(self.decoder(deep, early, stem, torch.cat([normal, image, marks, *guess], dim=1)))
         alpha = output[:, :1]

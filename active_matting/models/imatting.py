@@ -23,4 +23,14 @@ def make_imatting(
 
     guess, trust, side, recognises: see `FBA`; with a guess it sees a tenth channel.
     """
-    return FBA(width, depths, head, sigmas, False, guess, trust, side, recognises)
+    return FBA(
+        width,
+        depths,
+        head,
+        sigmas,
+        encoder_sees_marks=False,
+        guess=guess,
+        trust=trust,
+        side=side,
+        recognises=recognises,
+    )

@@ -11,6 +11,7 @@ from torch.nn import functional
 from active_matting.errors import FileError
 from active_matting.models import efficientnet, make_network
 from active_matting.models.efficientnet import EfficientNetLite0, Recognition, folded, looked_at, pretrained
+from active_matting.recent import Recent
 
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
 KERNELS = [3, 3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3]
@@ -142,26 +143,26 @@ def test_recognition_learns_and_what_it_looks_through_does_not() -> None:
 @pytest.mark.parametrize("trains", [False, True])
 def test_what_was_looked_at_just_now_is_known_and_is_the_same(trains: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(int(trains)))
-    memories = {True: efficientnet._Memory(2**20), False: efficientnet._Memory(2**20)}
+    memories = {True: Recent(2**20), False: Recent(2**20)}
     monkeypatch.setattr(efficientnet, "_TRAINING", memories[True])
     monkeypatch.setattr(efficientnet, "_SOLVING", memories[False])
     with torch.set_grad_enabled(trains):
         together = looked_at(images)
         monkeypatch.setattr(efficientnet, "pretrained", lambda: pytest.fail("looked again"))
         backwards = looked_at(images.flip(0))
-    assert (len(memories[trains]._known), len(memories[not trains]._known)) == (3, 0)
+    assert (len(memories[trains]), len(memories[not trains])) == (3, 0)
     for first, again in zip(together, backwards, strict=True):
         assert torch.equal(first, again.flip(0))
         assert not torch.equal(first[0], first[1])
 
 
 def test_memory_is_limited() -> None:
-    memory = efficientnet._Memory(limit=1)
+    memory = Recent(limit=2 * (40 * 4 * 4 + 112 * 2 * 2 + 320))  # bytes of one, half precision
     pictures = torch.rand(2, 1, 3, 32, 32)
-    found = [memory.pyramid(picture) for picture in (*pictures, *pictures)]
-    assert len(memory._known) == 1
+    found = [efficientnet._seen(picture, memory) for picture in (*pictures, *pictures)]
+    assert len(memory) == 1
     assert found[0] is not found[2]
-    assert memory.pyramid(pictures[1]) is found[3]
+    assert efficientnet._seen(pictures[1], memory) is found[3]
 
 
 def test_a_network_that_was_not_told_begins_as_it_was() -> None:
