@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 ROWS = [
     {"errors", "types", "compiled", "threads"},
     {"environments", "files", "registry", "metrics"},
-    {"cache"},
+    {"cache", "recent"},
     {"regions", "labels", "annotators", "robots", "observations", "data", "augmentation"},
     {"models"},
     {"segmenters", "solvers"},
