@@ -27,6 +27,7 @@ from pathlib import Path
 
 from active_matting.agents.cli import options
 from active_matting.agents.clicks import ROBOT_OF, ClickProtocol, evaluate_clicks
+from active_matting.agents.named import NamedSolver
 from active_matting.data.layouts import holds_selections
 from active_matting.robots import ROBOTS
 from active_matting.solvers import SOLVERS
@@ -72,7 +73,7 @@ def run(given: argparse.Namespace) -> None:
     )
     runs = evaluate_clicks(
         protocol,
-        [options.named_solver(text, options.solver_options(given)) for text in given.solver],
+        [NamedSolver.read(text, options.solver_options(given)) for text in given.solver],
         every=given.every,
         limit=given.limit,
         workers=given.workers,

@@ -28,7 +28,7 @@ from pathlib import Path
 from active_matting.agents.cli import options
 from active_matting.agents.episodes import read_at
 from active_matting.agents.evaluate import Plan, measure
-from active_matting.agents.named import NamedAgent
+from active_matting.agents.named import NamedAgent, NamedSolver
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
 
@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> None:
     shared = options.solver_options(given)
     plan = Plan(
         agents=tuple(agent for text in given.agent for agent in named_agents(text, given.budget)),
-        solvers=tuple(options.named_solver(text, shared) for text in given.solver or ["shared"]),
+        solvers=tuple(NamedSolver.read(text, shared) for text in given.solver or ["shared"]),
         data=options.named_data(given),
         environment=options.rules(given),
         seeds=tuple(given.seed or [0]),

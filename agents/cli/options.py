@@ -1,12 +1,11 @@
 """Options that several commands share."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-from active_matting.agents.named import NamedData, NamedSolver
+from active_matting.agents.named import NamedData, json_object, split_arguments
 from active_matting.cache import default_folder
 from active_matting.data import SOURCES
 from active_matting.data.layouts import guess_reader
@@ -108,17 +107,6 @@ def solver_options(given: argparse.Namespace) -> dict[str, Any]:
     return json_object("--solver-options", given.solver_options)
 
 
-def json_object(option: str, text: str) -> dict[str, Any]:
-    """What the text of an option says. Raises `InvalidArgumentError` unless that is a JSON object."""
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidArgumentError(f"{option} must be JSON, got {text!r}: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidArgumentError(f"{option} must be a JSON object, got {text!r}")
-    return value
-
-
 def rules(given: argparse.Namespace) -> dict[str, Any]:
     """Keywords of `ActiveMatting/Regions-v0` from the options of `add_queries`."""
     return {name: getattr(given, name) for name in ("image_size", "region_size", "budget", "protocol")}
@@ -149,25 +137,10 @@ def named_data(given: argparse.Namespace) -> tuple[NamedData, ...]:
     return tuple(sets)
 
 
-def named_solver(text: str, shared: dict[str, Any]) -> NamedSolver:
-    """The solver of "NAME" or "NAME {JSON}", with what is `shared` by all.
-
-    Raises `InvalidArgumentError` where what follows the name is no JSON object.
-    """
-    name, own = split_arguments(text)
-    return NamedSolver(name, {**shared, **(own or {})})
-
-
 def split_label(text: str) -> tuple[str, str]:
     """The label and the rest of "LABEL=REST"; the label is empty where a parameter comes before any "="."""
     label, sign, rest = text.partition("=")
     return (label.strip(), rest) if sign and not set(label) & set(":/{\\") else ("", text)
-
-
-def split_arguments(text: str) -> tuple[str, dict[str, Any] | None]:
-    """The name and the arguments of "NAME {JSON}"; None without any. Raises `InvalidArgumentError`."""
-    name, sign, own = text.strip().partition(" {")
-    return (name, json_object(f"what follows {name}", "{" + own)) if sign else (name, None)
 
 
 def _source(source: str, given: argparse.Namespace, guesses_trimaps: bool = False) -> dict[str, Any]:

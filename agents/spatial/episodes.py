@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.agents import make_agent
+from active_matting.agents.named import NamedSolver
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
@@ -25,7 +26,6 @@ from active_matting.kept import files_named_in
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.session import Agent, QuerySession
-from active_matting.solvers import make_solver
 from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Label
 
@@ -57,11 +57,13 @@ class Episode(NamedTuple):
 class Episodes:
     """Episodes by number: each depends on the arguments, its number, and the code that made it.
 
-    root: the folder that `sources`, keywords of `Sources`, are relative to. solvers: how often each is taken. cells:
-    along the side; budget: queries. behaviours: how often each way to ask is taken, for a whole episode: "seek" asks
-    where the error is large, "mixed" does so half of the time and anywhere otherwise, "random" anywhere, "agent" as
-    `agent`, a name or a folder for `make_agent`, does, so that it may learn what to do where it gets itself to. tries:
-    so many squares are tried out before `tried` of the queries. cache: where they are kept; None for the user's folder.
+    root: the folder that `sources`, keywords of `Sources`, are relative to. solvers: how often each is taken, by
+    "NAME" or "NAME {JSON}", see `NamedSolver.read`. cells: along the side; budget: queries. behaviours: how often
+    each way to ask is taken, for a whole episode: "seek" asks where the error is large, "mixed" does so half of the
+    time and anywhere otherwise, "random" anywhere, "agent" as `agent`, a name or a folder for `make_agent`, does,
+    so that it may learn what to do where it gets itself to. tries: so many squares are tried out before `tried` of
+    the queries. cache: where they are kept; None for the user's folder. Raises `InvalidArgumentError`, and what
+    making a solver raises.
     """
 
     root: Path
@@ -84,6 +86,8 @@ class Episodes:
                 raise InvalidArgumentError(f"{name} must be numbers from 0, not all 0, got {dict(shares)}")
             if known is not None and set(shares) - set(known):
                 raise InvalidArgumentError(f"{name} must be some of {list(known)}, got {list(shares)}")
+        for solver in self.solvers:
+            NamedSolver.read(solver).make()
         if self.behaviours.get("agent") and self.agent is None:
             raise InvalidArgumentError(f'behaviours with "agent" need an agent, got {self.agent}')
         if not 1 <= self.budget <= self.cells**2:
@@ -194,7 +198,7 @@ def play(
     answers = [RegionAnswer(region, ExactAnnotator(truth).answer(region)) for region in regions]
     is_open = np.ones(len(regions), dtype=bool)
     is_pure = np.array([answer.label != Label.TRANSITION for answer in answers])
-    session = QuerySession(lesson.image, make_solver(solver), agent, region_size=grid.side, budget=budget)
+    session = QuerySession(lesson.image, NamedSolver.read(solver).make(), agent, region_size=grid.side, budget=budget)
     when_tried = set(rng.choice(np.arange(2, budget), min(tried, max(0, budget - 2)), replace=False).tolist())
     asked: list[int] = []
     attempts: list[tuple[int, int]] = []

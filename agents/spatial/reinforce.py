@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from active_matting.agents.named import NamedSolver
 from active_matting.agents.spatial import learning
 from active_matting.agents.spatial.episodes import Episode
 from active_matting.agents.spatial.grid import CELL
@@ -21,7 +22,6 @@ from active_matting.agents.spatial.network import Decision, SpatialPolicy
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.targets import lesson_of
 from active_matting.errors import InvalidArgumentError
-from active_matting.solvers import make_solver
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.tasks.batches import draw_batch
 
@@ -78,7 +78,7 @@ class OwnEpisodes:
     def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one, after the episodes are played."""
         policy = cast(SpatialPolicy, network)
-        played = play_together(policy, item, make_solver(self.solver), self.cells, self.budget, generator)
+        played = play_together(policy, item, NamedSolver.read(self.solver).make(), self.cells, self.budget, generator)
         lesson = learning.stacked([lesson_of(*each, self.cells) for each in played])
         decision = learning.decide(policy, lesson)
         imitation = learning.parts_of(decision, lesson)
@@ -94,7 +94,7 @@ class OwnEpisodes:
         for first in range(0, self.validation, 8):
             lessons = draw_batch(self._held_out, rng, CELL * self.cells, min(8, self.validation - first))
             played = play_together(
-                cast(SpatialPolicy, network), lessons, make_solver(self.solver), self.cells, self.budget
+                cast(SpatialPolicy, network), lessons, NamedSolver.read(self.solver).make(), self.cells, self.budget
             )
             curves += [each.episode.rmse for each in played]
         mean = np.mean(curves, axis=0)

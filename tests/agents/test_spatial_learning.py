@@ -19,11 +19,11 @@ from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.reinforce import OwnEpisodes, discounted, others_mean, reinforce_loss
 from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of, one_sided
 from active_matting.annotators import ExactAnnotator
-from active_matting.errors import InvalidArgumentError
+from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.metrics import rmse
 from active_matting.regions import Region
 from active_matting.session import QuerySession
-from active_matting.solvers import make_solver
+from active_matting.solvers import Solver, make_solver
 from active_matting.types import Label
 
 SOURCES = {"weights": {"rendered": 1.0}}
@@ -34,11 +34,18 @@ def make_episodes(folder: Path, **options: Any) -> Episodes:
     return Episodes(Path(), SOURCES, cache=folder, **{**arguments, **options})
 
 
-def test_an_episode_is_what_a_session_makes_of_its_answers(tmp_path: Path) -> None:
-    episode = make_episodes(tmp_path)[0]
+@pytest.mark.parametrize(
+    ("text", "solver"),
+    [
+        ("random-walk", make_solver("random-walk")),
+        ('random-walk {"sigma": 0.5}', make_solver("random-walk", sigma=0.5)),
+    ],
+)
+def test_an_episode_is_what_a_session_makes_of_its_answers(tmp_path: Path, text: str, solver: Solver) -> None:
+    episode = make_episodes(tmp_path, solvers={text: 1.0})[0]
     grid = Grid.of((40, 40), 5)
     truth = np.float32(1 / 255) * episode.alpha
-    session = QuerySession(np.float32(1 / 255) * episode.image.transpose(1, 2, 0), make_solver("random-walk"))
+    session = QuerySession(np.float32(1 / 255) * episode.image.transpose(1, 2, 0), solver)
     assert len(set(episode.squares.tolist())) == 6
     for query, (number, label) in enumerate(zip(episode.squares, episode.labels, strict=True), start=1):
         region = grid.region(int(number))
@@ -111,17 +118,19 @@ def test_a_second_opinion_sees_each_picture_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "named"),
     [
-        {"behaviours": {"wild": 1}},
-        {"behaviours": {"agent": 1}},
-        {"behaviours": {"seek": 0}},
-        {"solvers": {}},
-        {"budget": 26},
+        ({"behaviours": {"wild": 1}}, "behaviours"),
+        ({"behaviours": {"agent": 1}}, "behaviours"),
+        ({"behaviours": {"seek": 0}}, "behaviours"),
+        ({"solvers": {}}, "solvers"),
+        ({"solvers": {"wild": 1}}, "wild"),
+        ({"solvers": {'random-walk {"wild": 1}': 1}}, "wild"),
+        ({"budget": 26}, "budget"),
     ],
 )
-def test_episodes_that_cannot_be_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgumentError, match=next(iter(options))):
+def test_episodes_that_cannot_be_are_refused(tmp_path: Path, options: dict[str, Any], named: str) -> None:
+    with pytest.raises((InvalidArgumentError, UnknownNameError), match=named):
         make_episodes(tmp_path, **options)
 
 
