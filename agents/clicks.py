@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from active_matting.agents.named import NamedSolver
 from active_matting.agents.processes import run_all
 from active_matting.cache import Arrays, Cache, hash_of_arrays, make_key
 from active_matting.data import DataSource, Sample, make_data
@@ -18,6 +17,7 @@ from active_matting.kept import made_by
 from active_matting.metrics import all_metrics, corrective_accuracy, iou
 from active_matting.robots import Mistake, Place, find_robot
 from active_matting.session import QuerySession
+from active_matting.solvers.named import NamedSolver
 from active_matting.solvers.warm_up import warm_up
 from active_matting.types import Alpha, Label
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from active_matting.agents import make_agent
 from active_matting.agents.kept import asked_by
-from active_matting.agents.named import NamedAgent, NamedSolver
+from active_matting.agents.named import NamedAgent
 from active_matting.cache import Arrays, Cache, hash_of_arrays, make_key
 from active_matting.data import Sample
 from active_matting.data.order import read_sample
@@ -22,6 +22,7 @@ from active_matting.labels import RegionAnswer
 from active_matting.metrics import METRICS, all_metrics, rmse
 from active_matting.regions import Region
 from active_matting.session import Agent
+from active_matting.solvers.named import NamedSolver
 from active_matting.types import Alpha, Label
 
 KIND = "episode"

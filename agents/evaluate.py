@@ -7,12 +7,13 @@ from typing import Any
 
 from active_matting.agents import make_agent
 from active_matting.agents.episodes import Episode, environment_of, forget_environment, read_at, run_episode
-from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
+from active_matting.agents.named import NamedAgent, NamedData
 from active_matting.agents.processes import processes, run_all
 from active_matting.agents.replays import Reference, Transfer, run_references, run_transfer
 from active_matting.data import make_data
 from active_matting.envs.regions import RegionsEnv
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers.named import NamedSolver
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from active_matting.agents.episodes import Episode, environment_of, identity_of, key_of, sample_of
-from active_matting.agents.named import NamedSolver
 from active_matting.annotators import ExactAnnotator
 from active_matting.cache import Arrays, Cache
 from active_matting.data import Sample
@@ -16,6 +15,7 @@ from active_matting.labels import RegionAnswer, from_trimap, rasterise
 from active_matting.metrics import METRICS, all_metrics, rmse
 from active_matting.regions import region_grid
 from active_matting.session import QuerySession
+from active_matting.solvers.named import NamedSolver
 from active_matting.types import LabelMap
 
 TRIMAP, ALL_PURE = "trimap", "all pure"

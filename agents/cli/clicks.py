@@ -27,10 +27,10 @@ from pathlib import Path
 
 from active_matting.agents.cli import options
 from active_matting.agents.clicks import ROBOT_OF, ClickProtocol, evaluate_clicks
-from active_matting.agents.named import NamedSolver
 from active_matting.data.layouts import holds_selections
 from active_matting.robots import ROBOTS
 from active_matting.solvers import SOLVERS
+from active_matting.solvers.named import NamedSolver
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

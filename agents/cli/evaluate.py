@@ -28,9 +28,10 @@ from pathlib import Path
 from active_matting.agents.cli import options
 from active_matting.agents.episodes import read_at
 from active_matting.agents.evaluate import Plan, measure
-from active_matting.agents.named import NamedAgent, NamedSolver
+from active_matting.agents.named import NamedAgent
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
+from active_matting.solvers.named import NamedSolver
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

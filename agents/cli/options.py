@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from active_matting.agents.named import NamedData, json_object, split_arguments
+from active_matting.agents.named import NamedData
 from active_matting.cache import default_folder
 from active_matting.data import SOURCES
 from active_matting.data.layouts import guess_reader
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import SOLVERS
+from active_matting.solvers.named import json_object, split_arguments
 
 SOURCE_HELP = (
     "'rendered', the embedded images; or a folder with images/ and alphas/ or masks/; or of RGBA cut-outs; or of a "

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.agents import make_agent
-from active_matting.agents.named import NamedSolver
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
@@ -26,6 +25,7 @@ from active_matting.kept import files_named_in
 from active_matting.labels import RegionAnswer
 from active_matting.metrics import rmse
 from active_matting.session import Agent, QuerySession
+from active_matting.solvers.named import NamedSolver
 from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Label
 

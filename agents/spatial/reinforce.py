@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from active_matting.agents.named import NamedSolver
 from active_matting.agents.spatial import learning
 from active_matting.agents.spatial.episodes import Episode
 from active_matting.agents.spatial.grid import CELL
@@ -22,6 +21,7 @@ from active_matting.agents.spatial.network import Decision, SpatialPolicy
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.targets import lesson_of
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers.named import NamedSolver
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.tasks.batches import draw_batch
 

@@ -13,6 +13,7 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.metrics import rmse
 from active_matting.models import make_network
 from active_matting.models.base import Network
+from active_matting.solvers import make_solver
 from active_matting.training.losses import root_mean_square
 from active_matting.training.tasks.corrections import Corrections
 from active_matting.types import Label
@@ -77,6 +78,20 @@ def test_an_episode_is_played_once_and_is_the_same_for_all_runs(cache: Path, mon
 
 def vars_of(task: Corrections) -> dict[str, Any]:
     return {one.name: getattr(task, one.name) for one in fields(task) if one.init}
+
+
+def test_users_may_correct_another_solver_than_the_one_whose_mattes_are_kept() -> None:
+    own, same, other = (make_task(scale=1, looks_at=each) for each in (None, 'random-walk {"radius": 1}', "shared"))
+    differ = 0
+    for episode in range(3):
+        state, alike, differing = (task.state(episode, 1) for task in (own, same, other))
+        np.testing.assert_array_equal(alike.label_map, state.label_map)
+        np.testing.assert_array_equal(alike.guess, state.guess)
+        np.testing.assert_array_equal(differing.lesson.image, state.lesson.image)
+        differ += not np.array_equal(differing.label_map, state.label_map)
+        solved = make_solver("random-walk").prepare(differing.lesson.image).solve(differing.label_map).alpha
+        assert rmse(solved, differing.guess) < 0.05  # the picture was rounded to bytes when it was kept
+    assert differ > 0
 
 
 def test_batches_depend_on_seed_and_number_alone_and_show_mirrored_states_too() -> None:
@@ -159,6 +174,8 @@ def test_a_change_that_leads_out_of_bounds_can_be_learnt_from() -> None:
         ({"states": (3, 2)}, "states must be numbers of answers"),
         ({"states": ()}, "states must be numbers of answers"),
         ({"episodes": 0}, "episodes must be at least 1"),
+        ({"solver": "knn {"}, "what follows knn must be JSON"),
+        ({"looks_at": 'knn {"wild": 1}'}, "wild"),
         ({"users": {}}, "users must be numbers from 0"),
         ({"sources": {"weights": {}}}, "weights must be numbers"),
     ],

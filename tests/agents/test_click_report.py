@@ -9,8 +9,8 @@ from PIL import Image
 
 from active_matting.agents.click_report import click_summary, curves, format_clicks, plot_clicks, write_clicks
 from active_matting.agents.clicks import ClickProtocol, ClickRun, evaluate_clicks
-from active_matting.agents.named import NamedSolver
 from active_matting.robots import Place
+from active_matting.solvers.named import NamedSolver
 from active_matting.types import Label
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from active_matting.agents import clicks, named
 from active_matting.agents.clicks import ClickProtocol, ClickRun, click_through, evaluate_clicks
-from active_matting.agents.named import NamedSolver
 from active_matting.data import Sample
 from active_matting.data.images import write_alpha, write_image
 from active_matting.data.rendered import Rendered
@@ -21,6 +20,7 @@ from active_matting.labels import Click, rasterise
 from active_matting.metrics import all_metrics
 from active_matting.robots import Place, find_robot
 from active_matting.solvers import Matte, make_solver
+from active_matting.solvers.named import NamedSolver
 from active_matting.types import Image, Label, LabelMap
 
 WALK = NamedSolver("random-walk")

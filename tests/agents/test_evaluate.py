@@ -17,7 +17,7 @@ from active_matting.agents.baselines.random_regions import RandomAgent
 from active_matting.agents.cli import main
 from active_matting.agents.episodes import Episode, play, read_at, run_episode
 from active_matting.agents.evaluate import Plan, evaluate, measure
-from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
+from active_matting.agents.named import NamedAgent, NamedData
 from active_matting.agents.processes import run_all
 from active_matting.agents.replays import ALL_PURE, TRIMAP, run_references, run_transfer
 from active_matting.agents.trained import save_agent, small_agent
@@ -31,6 +31,7 @@ from active_matting.labels import RegionAnswer, from_trimap, rasterise
 from active_matting.metrics import all_metrics, rmse
 from active_matting.regions import Region, region_grid
 from active_matting.solvers import make_solver
+from active_matting.solvers.named import NamedSolver
 from active_matting.types import Label
 
 ENVIRONMENT: dict[str, Any] = {

@@ -14,9 +14,10 @@ from PIL import Image
 from active_matting.agents import figures
 from active_matting.agents.evaluate import Plan, Results, evaluate, measure
 from active_matting.agents.figures import contact_sheet, plot_curves
-from active_matting.agents.named import NamedAgent, NamedData, NamedSolver
+from active_matting.agents.named import NamedAgent, NamedData
 from active_matting.agents.report import write_csv, write_report
 from active_matting.errors import FileError
+from active_matting.solvers.named import NamedSolver
 
 ENVIRONMENT: dict[str, Any] = {
     "data_kwargs": {"split": "validation", "count": 3, "size": 40},

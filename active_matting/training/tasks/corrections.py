@@ -17,7 +17,8 @@ from active_matting.errors import InvalidArgumentError
 from active_matting.kept import made_by
 from active_matting.metrics import rmse
 from active_matting.segmenters.base import resize_labels
-from active_matting.solvers import make_solver
+from active_matting.solvers import Matte
+from active_matting.solvers.named import NamedSolver
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.losses import colour_loss, root_mean_square
 from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
@@ -40,15 +41,18 @@ class State(NamedTuple):
 class Corrections:
     """What a solver makes of the answers so far → what would be right.
 
-    Simulated users correct what the *solver* has wrong; its mattes after so many answers as `states` says are kept,
-    small, in a folder of the user's cache, so that its time is spent once and the network has all of the processor
-    later. The loss is the root of the mean squared error, what such mattes are measured by, whose minimum where nothing
-    is certain is the mean, not the likelier class; and the colours' part of eq. 4.1.
+    Simulated users correct what the *solver* has wrong, or another solver that they look at; the solver's mattes after
+    so many answers as `states` says are kept, small, in a folder of the user's cache, so that its time is spent once
+    and the network has all of the processor later. A network that is to learn what answers say that contradict it has
+    to see those that it leads to: let users look at one that was trained before. The loss is the root of the mean
+    squared error, what such mattes are measured by, whose minimum where nothing is certain is the mean, not the
+    likelier class; and the colours' part of eq. 4.1.
 
-    root, seed: see `Task`. sources: keywords of `Sources`. size: side of what the network sees, pixels; scale: how many
-    times larger the pictures are that are solved. users, radius: see `draw_user`. episodes: how many there are; batch:
-    of their states, drawn at random. validation: held-out episodes. The episodes depend on `draw`, not on the run's
-    seed, so that runs share them. Raises `InvalidArgumentError`, and what `Sources` raises.
+    root, seed: see `Task`. sources: keywords of `Sources`. size: side of what the network sees, pixels; scale: how
+    many times larger the pictures are that are solved. solver, looks_at: "NAME" or "NAME {JSON}", see
+    `NamedSolver.read`; None looks at the solver's mattes. users, radius: see `draw_user`. episodes: how many there
+    are; batch: of their states, drawn at random. validation: held-out episodes. The episodes depend on `draw`, not on
+    the run's seed, so that runs share them. Raises `InvalidArgumentError`, and what `Sources` raises.
     """
 
     root: Path
@@ -57,6 +61,7 @@ class Corrections:
     size: int = 128
     scale: int = 2
     solver: str = "segment-then-matte"
+    looks_at: str | None = None
     states: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20)
     users: Mapping[str, float] = field(default_factory=lambda: {"regions": 1.0})
     radius: float = 0.02
@@ -77,6 +82,9 @@ class Corrections:
         if not self.states or list(self.states) != sorted(set(self.states)) or self.states[0] < 1:
             raise InvalidArgumentError(f"states must be numbers of answers from 1 in order, got {self.states}")
         check_users(self.users)
+        for solver in (self.solver, self.looks_at):
+            if solver is not None:
+                NamedSolver.read(solver).make()
         object.__setattr__(self, "_training", Sources(self.root, **self.sources))
         object.__setattr__(self, "_held_out", Sources(self.root, **self.sources, held_out=True))
 
@@ -128,30 +136,41 @@ class Corrections:
         """What the episodes depend on."""
         groups = self._training.files()
         content = {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in groups.items()}
-        code = made_by(make_solver(self.solver), self.solver, {}, "training/users.py", "training/lessons.py", "robots")
         names = ("size", "scale", "states", "radius", "draw")
         settings = {name: getattr(self, name) for name in names} | {"users": dict(self.users)}
-        return {**code, **settings, "sources": dict(self.sources), "files": content}
+        seen = {} if self.looks_at is None else {"looks_at": _made_by(self.looks_at)}
+        return {**_made_by(self.solver), **seen, **settings, "sources": dict(self.sources), "files": content}
 
     def _played(self, episode: int, held_out: bool) -> Arrays:
         rng = np.random.default_rng([self.draw, episode, int(held_out)])
         side = self.scale * self.size
         lesson = draw_batch(self._held_out if held_out else self._training, rng, side, 1)[0]
-        prepared = make_solver(self.solver).prepare(lesson.image)
+        guessing = NamedSolver.read(self.solver).make().prepare(lesson.image)
+        seen = guessing if self.looks_at is None else NamedSolver.read(self.looks_at).make().prepare(lesson.image)
         user = draw_user(self.users, lesson.alpha, self.radius, rng)
         alpha, label_maps, guesses = np.full((side, side), user.before_any, dtype=np.float32), [], []
+        matte: Matte | None = None
         for count in range(1, self.states[-1] + 1):
             user.answer(alpha)
-            alpha = prepared.solve(user.label_map).alpha
+            matte = seen.solve(user.label_map, matte)
+            alpha = matte.alpha
             if count in self.states:
                 label_maps.append(resize_labels(user.label_map, (self.size, self.size)))
-                guesses.append(self._small(alpha))
+                guess = alpha if seen is guessing else guessing.solve(user.label_map).alpha
+                guesses.append(self._small(guess))
         planes = {name: self._small(plane) for name, plane in lesson._asdict().items()}
         return {**planes, "label_maps": np.stack(label_maps), "guesses": np.stack(guesses)}
 
     def _small(self, plane: NDArray[np.float32]) -> NDArray[np.uint8]:
         small = cv2.resize(plane, (self.size, self.size), interpolation=cv2.INTER_AREA)
         return np.asarray(np.rint(255 * np.clip(small, 0, 1)), dtype=np.uint8)
+
+
+def _made_by(solver: str) -> dict[str, Any]:
+    """What a solver's mattes, and the answers to them, depend on."""
+    named = NamedSolver.read(solver)
+    code = ("training/users.py", "training/lessons.py", "robots")
+    return made_by(named.make(), named.name, named.arguments, *code)
 
 
 def _mirrored(state: State) -> State:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from active_matting.agents.named import NamedSolver
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers.named import NamedSolver
 from active_matting.solvers.random_walk import RandomWalk
 
 VALUES = st.recursive(
