@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from active_matting.agents import clicks, named
+from active_matting.agents import clicks
 from active_matting.agents.clicks import ClickProtocol, ClickRun, click_through, evaluate_clicks
 from active_matting.data import Sample
 from active_matting.data.images import write_alpha, write_image
@@ -19,7 +19,7 @@ from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.labels import Click, rasterise
 from active_matting.metrics import all_metrics
 from active_matting.robots import Place, find_robot
-from active_matting.solvers import Matte, make_solver
+from active_matting.solvers import Matte, make_solver, named
 from active_matting.solvers.named import NamedSolver
 from active_matting.types import Image, Label, LabelMap
 
