@@ -1,10 +1,10 @@
 """Train the agent that sees space.
 
 Episodes with simulated users are made first, and kept; from them a network learns to see what a robot sees that knows
-the truth. spatial-demo takes minutes, spatial-cpu an hour on two cores. Two go on from an agent (--start) with episodes
-that it plays: spatial-own by imitation, spatial-gpu by reward. Ctrl-C stops at the next batch; --resume goes on from
-there, or from the latest checkpoint where the run was killed, and ends with the same weights as if it had not been
-stopped.
+the truth. spatial-demo takes minutes, spatial-cpu an hour on two cores. Three go on from an agent (--start) with
+episodes that it plays: spatial-own by imitation, spatial-reward and spatial-gpu by reward. Ctrl-C stops at the next
+batch; --resume goes on from there, or from the latest checkpoint where the run was killed, and ends with the same
+weights as if it had not been stopped.
 
 example: active-matting train-spatial spatial-demo --output results/spatial
 """
@@ -17,7 +17,7 @@ from active_matting.agents.cli.outcomes import tell_outcome
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Recipe, data, output, when to stop."""
-    parser.add_argument("recipe", metavar="RECIPE", help="spatial-demo, -cpu, -own or -gpu, or a .toml file")
+    parser.add_argument("recipe", metavar="RECIPE", help="spatial-demo, -cpu, -own, -reward or -gpu, or a .toml file")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="for the agent and its checkpoint")
     parser.add_argument("--data-root", default=".", metavar="FOLDER", help="what the recipe's folders are relative to")
     parser.add_argument("--episodes", metavar="FOLDER", help="where episodes are kept, not in the user's cache")
