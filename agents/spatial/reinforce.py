@@ -33,11 +33,11 @@ READ_AT = (1, 5, 10, 15, 20)
 class OwnEpisodes:
     """Episodes that the newest weights play on pictures of `sources`, which are keywords of `Sources`.
 
-    root, seed: see `Task`. batch: pictures per update, each played `repeats` times: what its episodes have in common is
-    no merit of any one of them. cells, budget, solver: see `play_together`. reward, imitation, entropy: what the
-    parts of the loss count: REINFORCE; the losses of `learning.losses_of` on these states; and, subtracted, the heat
-    map's entropy. discount: of what follows. validation: held-out pictures, of `measured_sources` or the same.
-    Raises `InvalidArgumentError`, and what `Sources` raises.
+    root, seed: see `Task`. batch: pictures per update, each played `repeats` times: what its episodes have in common
+    is no merit of any one of them. cells, budget: see `play_together`; solver: "NAME" or "NAME {JSON}". reward,
+    imitation, entropy: what the parts of the loss count: REINFORCE; the losses of `learning.losses_of` on these
+    states; and, subtracted, the heat map's entropy. discount: of what follows. validation: held-out pictures, of
+    `measured_sources` or the same. Raises `InvalidArgumentError`, and what `Sources` and making the solver raise.
     """
 
     root: Path
@@ -64,6 +64,7 @@ class OwnEpisodes:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.discount <= 1:
             raise InvalidArgumentError(f"discount must be from 0 to 1, got {self.discount}")
+        NamedSolver.read(self.solver).make()
         object.__setattr__(self, "_pictures", Sources(self.root, **self.sources))
         measured = self.sources if self.measured_sources is None else self.measured_sources
         object.__setattr__(self, "_held_out", Sources(self.root, **measured, held_out=True))

@@ -276,6 +276,15 @@ def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:
     assert figures["error"] == figures["choice"] > 0
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"batch": 0}, "batch"), ({"discount": 1.5}, "discount"), ({"solver": 'random-walk {"wild": 1}'}, "wild")],
+)
+def test_own_episodes_that_cannot_be_are_refused(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=named):
+        OwnEpisodes(Path(), 0, SOURCES, **options)
+
+
 @pytest.mark.parametrize("solver", ["random-walk", "imatting"])  # the latter makes something of one class
 def test_the_episodes_the_network_plays_are_those_the_agent_plays(solver: str) -> None:
     from active_matting.agents.spatial import SpatialAgent
