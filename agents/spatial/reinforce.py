@@ -21,6 +21,7 @@ from active_matting.agents.spatial.network import Decision, SpatialPolicy
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.targets import lesson_of
 from active_matting.errors import InvalidArgumentError
+from active_matting.solvers import Solver
 from active_matting.solvers.named import NamedSolver
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.tasks.batches import draw_batch
@@ -55,6 +56,7 @@ class OwnEpisodes:
     discount: float = 0.8
     validation: int = 24
 
+    _solver: Solver = field(init=False, repr=False, compare=False)
     _pictures: Sources = field(init=False, repr=False, compare=False)
     _held_out: Sources = field(init=False, repr=False, compare=False)
 
@@ -64,7 +66,7 @@ class OwnEpisodes:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.discount <= 1:
             raise InvalidArgumentError(f"discount must be from 0 to 1, got {self.discount}")
-        NamedSolver.read(self.solver).make()
+        object.__setattr__(self, "_solver", NamedSolver.read(self.solver).make())
         object.__setattr__(self, "_pictures", Sources(self.root, **self.sources))
         measured = self.sources if self.measured_sources is None else self.measured_sources
         object.__setattr__(self, "_held_out", Sources(self.root, **measured, held_out=True))
@@ -79,7 +81,7 @@ class OwnEpisodes:
     def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one, after the episodes are played."""
         policy = cast(SpatialPolicy, network)
-        played = play_together(policy, item, NamedSolver.read(self.solver).make(), self.cells, self.budget, generator)
+        played = play_together(policy, item, self._solver, self.cells, self.budget, generator)
         lesson = learning.stacked([lesson_of(*each, self.cells) for each in played])
         decision = learning.decide(policy, lesson)
         imitation = learning.parts_of(decision, lesson)
@@ -94,9 +96,7 @@ class OwnEpisodes:
         curves: list[NDArray[np.float32]] = []
         for first in range(0, self.validation, 8):
             lessons = draw_batch(self._held_out, rng, CELL * self.cells, min(8, self.validation - first))
-            played = play_together(
-                cast(SpatialPolicy, network), lessons, NamedSolver.read(self.solver).make(), self.cells, self.budget
-            )
+            played = play_together(cast(SpatialPolicy, network), lessons, self._solver, self.cells, self.budget)
             curves += [each.episode.rmse for each in played]
         mean = np.mean(curves, axis=0)
         figures = {f"rmse@{query}": float(mean[query]) for query in READ_AT if query <= self.budget}

@@ -52,7 +52,8 @@ class Corrections:
     many times larger the pictures are that are solved. solver, looks_at: "NAME" or "NAME {JSON}", see
     `NamedSolver.read`; None looks at the solver's mattes. users, radius: see `draw_user`. episodes: how many there
     are; batch: of their states, drawn at random. validation: held-out episodes. The episodes depend on `draw`, not on
-    the run's seed, so that runs share them. Raises `InvalidArgumentError`, and what `Sources` raises.
+    the run's seed, so that runs share them. Raises `InvalidArgumentError`, and what `Sources` and making the solvers
+    raise.
     """
 
     root: Path
