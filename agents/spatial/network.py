@@ -21,6 +21,7 @@ from active_matting.agents.spatial.cues import (
     usefulness,
 )
 from active_matting.agents.spatial.grid import HALF
+from active_matting.agents.spatial.opinion import OPINIONS, check_opinions
 from active_matting.errors import InvalidArgumentError
 from active_matting.models.efficientnet import Recognition
 
@@ -38,6 +39,8 @@ class SpatialConfig:
     """Channels of the recurrent state, of each cell."""
     recognition: int = 48
     """Channels, of each half cell, of what a network sees in the image that was pretrained on photographs; 0: none."""
+    opinions: tuple[str, ...] = OPINIONS
+    """What else it is shown of where the object might be, in this order; see `opinion.OPINIONS`."""
 
     def __post_init__(self) -> None:
         if len(self.channels) != 4 or min(self.channels) < 8 or any(count % 8 for count in self.channels):
@@ -46,6 +49,7 @@ class SpatialConfig:
             raise InvalidArgumentError(f"memory must be at least 1 channel, got {self.memory}")
         if self.recognition < 0:
             raise InvalidArgumentError(f"recognition must be at least 0 channels, got {self.recognition}")
+        check_opinions(self.opinions)
 
 
 class Sight(NamedTuple):
@@ -56,7 +60,7 @@ class Sight(NamedTuple):
 
     matte: Tensor  # (N, 1, 8h, 8w), in [0, 1]
     before: Tensor  # (N, 1, 8h, 8w), the matte before the newest answer; the matte itself before the first
-    opinion: Tensor  # (N, 1, 8h, 8w), in [0, 1]: what another network would have for the matte, see `opinion`
+    opinions: Tensor  # (N, K, 8h, 8w), in [0, 1]: what others would have for the matte, see `opinion`
     told: Tensor  # (N, 2, 8h, 8w), in [0, 1]: what was told to be foreground, and background
     asked: Tensor  # (N, 1, R, C): 1 for squares that were asked about, else 0
 
@@ -66,9 +70,10 @@ class Decision(NamedTuple):
 
     log_probability: (N, R, C), of asking about each square, -1e9 where one was; where all were, none is closed. Its
     logits are a map's plus the logarithm of `usefulness`.
-    gain: (N, R, C), the part of the RMSE, at most 1, that an answer is expected to remove. kinds: (N, 3, R, C), logits
-    of `CLASSES`. error: (N, R, C), the logarithm of the mean squared error. value: (N,), the drop in the RMSE's
-    logarithm that is to be expected of the rest of the episode. log_rmse: (N,), the present RMSE's logarithm.
+    gain: (N, R, C), the part of the RMSE that an answer is expected to remove, as it comes, above 1 too: clipped it
+    would learn nothing from there. kinds: (N, 3, R, C), logits of `CLASSES`. error: (N, R, C), the logarithm of the
+    mean squared error. value: (N,), the drop in the RMSE's logarithm that is to be expected of the rest of the episode.
+    log_rmse: (N,), the present RMSE's logarithm.
     """
 
     log_probability: Tensor
@@ -80,7 +85,7 @@ class Decision(NamedTuple):
 
     def expected_drops(self) -> Tensor:
         """(N, R, C): the drop in RMSE to be expected of each square; 0 where one was asked about."""
-        drops = self.gain * self.log_rmse.exp()[:, None, None]
+        drops = self.gain.clamp(max=1) * self.log_rmse.exp()[:, None, None]
         return torch.where(self.log_probability > CLOSED / 2, drops, torch.zeros_like(drops))
 
 
@@ -140,10 +145,11 @@ class SpatialPolicy(nn.Module):
             nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, fine, 3, stride=2, padding=1)
         )
         self.recognition = Recognition(config.recognition) if config.recognition else None
-        self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * 6, fine, 1))
+        views = len(config.opinions)
+        self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * (4 + 2 * views), fine, 1))
         self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine + 1 + config.recognition, fine, 1), Residual(fine))
         self.to_cell = nn.Conv2d(fine, cell, 4, stride=2, padding=1)
-        self.of_cell = nn.Conv2d(13 + 2 * (len(COLOURS) + 1) + config.recognition, cell, 1)
+        self.of_cell = nn.Conv2d(9 + 4 * views + 2 * (len(COLOURS) + 1) + config.recognition, cell, 1)
         self.at_cell = Residual(cell)
         self.to_two = nn.Conv2d(cell, two, 3, stride=2, padding=1)
         self.at_two = Residual(two)
@@ -200,14 +206,14 @@ class SpatialPolicy(nn.Module):
         """What there is in it."""
         matte = 2 * sight.matte - 1
         foreground, background = sight.told[:, :1], sight.told[:, 1:]
-        changes = [4 * (sight.matte - sight.before), 2 * (sight.opinion - sight.matte)]
-        planes = torch.cat([matte, 1 - matte.abs(), 2 * sight.opinion - 1, *changes, foreground - background], 1)
+        changes = [4 * (sight.matte - sight.before), 2 * (sight.opinions - sight.matte)]
+        planes = torch.cat([matte, 1 - matte.abs(), 2 * sight.opinions - 1, *changes, foreground - background], 1)
         asked = covered(sight.asked)
         fine = self.meet(torch.cat([image_features[:, :-3], self.state(planes), asked], 1))
         told_halves = functional.avg_pool2d(sight.told, HALF)
         told, asked = functional.avg_pool2d(told_halves, 2), functional.avg_pool2d(asked, 2)
         alike = likeness(image_features[:, -3:], told_halves)
-        differs = disagreement(sight.matte, sight.opinion)
+        differs = disagreement(sight.matte, sight.opinions)
         recognised = functional.avg_pool2d(image_features[:, self.config.channels[0] : -3], 2)
         cells = torch.cat([asked, told, counted(told), places(told), alike, differs, recognised], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))
@@ -227,7 +233,7 @@ class SpatialPolicy(nn.Module):
         logits = close(in_view_of_mixed(maps[:, 0], useful, sight.told, sight.asked), sight.asked[:, 0])
         shape = logits.shape
         log_probability = functional.log_softmax(logits.flatten(1), 1).view(shape)
-        return Decision(log_probability, maps[:, 1].clamp(max=1), maps[:, 3:], maps[:, 2], value, log_rmse)
+        return Decision(log_probability, maps[:, 1], maps[:, 3:], maps[:, 2], value, log_rmse)
 
 
 def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:

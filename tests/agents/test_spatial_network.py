@@ -20,6 +20,7 @@ from active_matting.agents.spatial.cues import (
 )
 from active_matting.agents.spatial.grid import CELL, HALF
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
+from active_matting.agents.spatial.opinion import OPINIONS
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import make_solver
 
@@ -45,7 +46,8 @@ def make_sights(steps: int, count: int, rows: int, columns: int, seed: int = 0) 
     spread = told.repeat_interleave(CELL, 3).repeat_interleave(CELL, 4)
     known = torch.stack([is_known(each)[:, None] for each in spread]).float()
     asked = (known + (planes(steps, count, 1, 2 * rows - 1, 2 * columns - 1) > 0.9)).clamp(max=1)
-    mattes, before, opinions = planes(3, steps, count, 1, height, width)
+    mattes, before = planes(2, steps, count, 1, height, width)
+    opinions = planes(steps, count, len(OPINIONS), height, width)
     return planes(count, 3, height, width), Sight(mattes, before, opinions, spread, asked)
 
 
@@ -256,11 +258,13 @@ def test_where_most_squares_were_mixed_the_sure_ones_count_more_and_those_beside
 
 
 def test_disagreement_tells_how_much_and_what_the_other_holds_a_cell_to_be() -> None:
-    matte, opinion = torch.zeros(2, 1, 1, CELL, 2 * CELL)
-    opinion[..., :4, :CELL], opinion[..., CELL:] = 1, 0.5
-    found = disagreement(matte, opinion)
-    torch.testing.assert_close(found[0, 0], torch.tensor([[0.5, 0.25]]).add(1e-4).log() / 4 + 1)
-    torch.testing.assert_close(found[0, 1:, 0], torch.tensor([[0.5, 0.5], [0.0, 0.5], [1.0, 0.5]]))
+    matte, opinions = torch.zeros(1, 1, CELL, 2 * CELL), torch.zeros(1, 2, CELL, 2 * CELL)
+    opinions[:, 1, :4, :CELL], opinions[:, 1, :, CELL:] = 1, 0.5
+    found = disagreement(matte, opinions)
+    torch.testing.assert_close(found[0, 0, 0], torch.tensor([1e-4, 1e-4]).log() / 4 + 1)
+    torch.testing.assert_close(found[0, 1, 0], torch.tensor([0.5, 0.25]).add(1e-4).log() / 4 + 1)
+    torch.testing.assert_close(found[0, 3::2, 0], torch.tensor([[0.5, 0.5], [0.0, 0.5], [1.0, 0.5]]))
+    assert not found[0, 2::2].any()
 
 
 def test_of_one_class_alone_the_matte_is_seen_as_a_classical_solver_would_have_it() -> None:
