@@ -11,7 +11,6 @@ written to a CSV as they come, and a run that was interrupted goes on from there
 
 import argparse
 import csv
-import json
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +20,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from active_matting import make_solver
 from active_matting.agents.intervals import bootstrap_interval
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Folder
@@ -30,6 +28,7 @@ from active_matting.metrics import rmse
 from active_matting.regions import Region, region_grid
 from active_matting.robots import is_askable, most_wrong_region
 from active_matting.solvers import PreparedSolver
+from active_matting.solvers.named import NamedSolver
 from active_matting.threads import one_thread
 from active_matting.types import Alpha, Label, LabelMap
 
@@ -41,7 +40,7 @@ COLUMNS = ("Trimap1", "Trimap2", "all pure", "random 20", *(f"robot {count}" for
 def main() -> None:
     """Measure what the CSV does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--solver", nargs="+", required=True, help="names, with keywords as name:{json}")
+    parser.add_argument("--solver", nargs="+", required=True, help='names, or "NAME {JSON}" with arguments')
     parser.add_argument("--data", default="../shared/data/alphamatting", help="images/, alphas/, trimaps/")
     parser.add_argument("--images", type=int, help="how many, the first by name (all)")
     parser.add_argument("--budget", type=int, default=20, help="regions the robot may ask; 0 leaves it out (20)")
@@ -65,9 +64,8 @@ def main() -> None:
 
 def measure(data: str, solver: str, index: int, budget: int) -> dict[str, float]:
     """RMSE by column, of one solver on one image."""
-    name, _, keywords = solver.partition(":")
     image, alpha, trimaps = read(data, index)
-    prepared = make_solver(name, **json.loads(keywords or "{}")).prepare(image)
+    prepared = NamedSolver.read(solver).make().prepare(image)
     found = {which: rmse(prepared.solve(labels).alpha, alpha) for which, labels in trimaps.items()}
     regions = region_grid(REGION, alpha.shape)
     found["all pure"] = rmse(prepared.solve(answered(regions, alpha)).alpha, alpha)

@@ -15,7 +15,6 @@ to a CSV, a row per picture, as it comes, and a run that was interrupted goes on
 
 import argparse
 import csv
-import json
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from multiprocessing import get_context
@@ -26,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from active_matting import make_solver
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.folder import Cutouts, Folder
 from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
 from active_matting.robots import most_wrong_region
+from active_matting.solvers.named import NamedSolver
 from active_matting.threads import one_thread
 from active_matting.training.pictures import Pictures, background_files
 from active_matting.training.segmentation import has_region
@@ -47,7 +46,7 @@ COLUMNS = (*(f"at {count}" for count in READ_AT), "answers to good mattes", "spo
 def main() -> None:
     """Measure what the CSV does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--solver", nargs="+", required=True, help="names, with keywords as name:{json}")
+    parser.add_argument("--solver", nargs="+", required=True, help='names, or "NAME {JSON}" with arguments')
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", help="where photo-mattes, hairballs, backgrounds and the folders of masks are")
     source.add_argument("--folder", help="images/ and alphas/")
@@ -77,8 +76,7 @@ def main() -> None:
 def follow(solver: str, where: str, index: int, is_folder: bool, budget: int) -> list[float]:
     """RMSE after each answer of the robot."""
     image, truth = (picture_of if is_folder else drawn)(where, index)
-    name, _, keywords = solver.partition(":")
-    prepared = make_solver(name, **json.loads(keywords or "{}")).prepare(image)
+    prepared = NamedSolver.read(solver).make().prepare(image)
     annotator, matte, errors = ExactAnnotator(truth), None, []
     label_map, believed = np.zeros(truth.shape, dtype=np.int8), np.full(truth.shape, 0.5, dtype=np.float32)
     for _ in range(budget):
