@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from active_matting.agents.spatial.cues import as_decided
+from active_matting.agents.spatial.cues import as_decided, is_known
 from active_matting.agents.spatial.episodes import Episode, said_before
 from active_matting.agents.spatial.grid import HALF, Grid, spread
 from active_matting.agents.spatial.merit import merits
@@ -57,6 +57,8 @@ def lesson_of(episode: Episode, opinions: NDArray[np.uint8], cells: int) -> Less
     kinds = kinds_of(episode.alpha, grid)
     budget = len(episode.squares)
     told, asked = said_before(episode, grid)
+    planes = spread(told)
+    asked |= is_known(planes).numpy()  # closed to the agent too
     choice, error = np.zeros((2, budget, kinds.size), dtype=np.float32)
     for query in range(budget):
         alpha = np.float32(1 / 255) * episode.mattes[query]
@@ -65,7 +67,7 @@ def lesson_of(episode: Episode, opinions: NDArray[np.uint8], cells: int) -> Less
         choice[query] = chances(merit, (kinds != 2) & ~asked[query].ravel())
         error[query] = np.log(_means((alpha - truth) ** 2, cells).ravel() + LITTLE)
     log_rmse = np.log(np.maximum(episode.rmse, 1e-3)).astype(np.float32)
-    seen = as_decided(torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255, spread(told))
+    seen = as_decided(torch.from_numpy(episode.mattes[:-1]).float()[:, None] / 255, planes)
     mattes = to_bytes(seen[:, 0].numpy())
     shape = (budget, *grid.squares)
     return Lesson(

@@ -272,6 +272,14 @@ def test_it_learns_to_ask_where_the_matte_lacks_what_the_picture_shows() -> None
     assert tested["gain"].item() < 0.01
 
 
+def test_what_two_answers_tell_together_is_closed_as_it_is_to_the_agent() -> None:
+    episode = made_up_episode()
+    both = episode._replace(labels=np.array([Label.FOREGROUND, Label.FOREGROUND, Label.BACKGROUND], np.int8))
+    asked = lesson_of(both, made_up_opinions(), 2).asked
+    np.testing.assert_array_equal(asked[:, 0], [[0, 0, 0], [1, 0, 0], [1, 1, 1]])  # the middle is told by its sides
+    np.testing.assert_array_equal(lesson_of(episode, made_up_opinions(), 2).asked[2, 0], [1, 0, 1])
+
+
 def test_losses_are_what_their_formulas_say() -> None:
     policy = make_policy()
     lesson = stacked([lesson_of(made_up_episode(), made_up_opinions(), 2)] * 2)
