@@ -17,7 +17,7 @@ from torch import Tensor
 from active_matting.agents.spatial.cues import as_decided, is_known, spread_out
 from active_matting.agents.spatial.grid import Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
-from active_matting.agents.spatial.opinion import OPINIONS, second_opinions
+from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import read_json, write_json, written_whole
 from active_matting.observations import GREY_OF_LABEL, Observation
@@ -151,8 +151,8 @@ class SpatialAgent:
             before, memory = _where(is_first, matte, state.matte), _where(is_first, 0 * state.memory, state.memory)
             asked = asked | (_asked_now(grid, batch["location"], state) & ~is_first[:, None, None])
         features = self._encode(grid, batch["image"], is_first, state)
-        opinions = second_opinions(_planes(grid, batch["image"]), told, matte, self.policy.config.opinions)
-        sight = Sight(matte, before, opinions, told, asked[:, None].float())
+        opinion = second_opinion(_planes(grid, batch["image"]), told, matte)
+        sight = Sight(matte, before, opinion, told, asked[:, None].float())
         decision, memory = self.policy.step(features, sight, memory)
         decision = decision._replace(
             log_probability=spread_out(decision.log_probability, asked, self.spreading),
@@ -184,9 +184,8 @@ class SpatialAgent:
         content = read_json(folder / CONFIG)
         try:
             sizes = content["policy"]
-            opinions = tuple(sizes.get("opinions", OPINIONS[:1]))
             policy = SpatialPolicy(
-                SpatialConfig(tuple(sizes["channels"]), sizes["memory"], sizes.get("recognition", 0), opinions)
+                SpatialConfig(tuple(sizes["channels"]), sizes["memory"], sizes.get("recognition", 0))
             )
             cells = float(content["cells"]) if cells is None else cells
         except (KeyError, TypeError, ValueError) as error:

@@ -108,14 +108,14 @@ def as_decided(matte: Tensor, told: Tensor) -> Tensor:
     return torch.where(has_one, decided, matte)
 
 
-def disagreement(matte: Tensor, opinions: Tensor) -> Tensor:
-    """Of each cell, (N, 4K, h, w): the logarithms of the mean squared differences; opinions' means, least and highest.
+def disagreement(matte: Tensor, opinion: Tensor) -> Tensor:
+    """Of each cell, (N, 4, h, w): the logarithm of the mean squared difference; the opinion's mean, least and highest.
 
-    matte: (N, 1, 8h, 8w); opinions: (N, K, 8h, 8w). The last two tell whether they hold the cell to be of one class.
+    matte, opinion: (N, 1, 8h, 8w). The last two tell whether it holds the cell to be of one class.
     """
-    square = functional.avg_pool2d((matte - opinions) ** 2, CELL)
-    least, highest = -functional.max_pool2d(-opinions, CELL), functional.max_pool2d(opinions, CELL)
-    return torch.cat([torch.log(square + 1e-4) / 4 + 1, functional.avg_pool2d(opinions, CELL), least, highest], 1)
+    square = functional.avg_pool2d((matte - opinion) ** 2, CELL)
+    least, highest = -functional.max_pool2d(-opinion, CELL), functional.max_pool2d(opinion, CELL)
+    return torch.cat([torch.log(square + 1e-4) / 4 + 1, functional.avg_pool2d(opinion, CELL), least, highest], 1)
 
 
 def counted(told: Tensor) -> Tensor:

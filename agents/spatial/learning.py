@@ -14,7 +14,7 @@ from torch.nn import functional
 from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.grid import spread
 from active_matting.agents.spatial.network import Decision, Sight, SpatialPolicy
-from active_matting.agents.spatial.opinion import OPINIONS, kept_opinions, opinions_on
+from active_matting.agents.spatial.opinion import kept_opinions, opinions_on
 from active_matting.agents.spatial.targets import SHARPNESS, Lesson, lesson_of, one_sided
 from active_matting.errors import InvalidArgumentError
 
@@ -29,7 +29,7 @@ class Imitation:
     root, seed: see `Task`. episodes: keywords of `Episodes`, whose first `count` are learnt from, and of whose held-out
     ones the first `validation` are measured; `measured` are keywords that differ for the latter. batch: episodes per
     update. one_sided: the share of them that `targets.one_sided` replaces. queries: that many successive ones of each
-    are learnt from. opinions: the network's, see `SpatialConfig`. cache: where episodes are kept. Raises
+    are learnt from. cache: where episodes are kept. Raises
     `InvalidArgumentError`, and what `Episodes` raises.
     """
 
@@ -42,7 +42,6 @@ class Imitation:
     one_sided: float = 0.2
     validation: int = 32
     measured: Mapping[str, Any] = field(default_factory=dict)
-    opinions: tuple[str, ...] = OPINIONS
     cache: str | None = None
 
     training: Episodes = field(init=False, repr=False, compare=False)
@@ -73,9 +72,9 @@ class Imitation:
             episode = self.training[int(number)]
             if rng.random() < self.one_sided:
                 episode = one_sided(episode, self.cells, rng)
-                opinions = opinions_on(episode, self.cells, self.opinions)
+                opinions = opinions_on(episode, self.cells)
             else:
-                opinions = kept_opinions(self.training, int(number), self.opinions)
+                opinions = kept_opinions(self.training, int(number))
             lesson = lesson_of(episode, opinions, self.cells)
             first = int(rng.integers(len(lesson.mattes) - self.queries + 1)) if rng.random() < 0.5 else 0
             lessons.append(_part(lesson, first, self.queries, is_mirrored=rng.random() < 0.5))
@@ -91,7 +90,7 @@ class Imitation:
         loss of the choice."""
         rows: dict[str, list[float]] = {}
         for number in range(self.validation):
-            episode, opinions = self.held_out[number], kept_opinions(self.held_out, number, self.opinions)
+            episode, opinions = self.held_out[number], kept_opinions(self.held_out, number)
             item = stacked([lesson_of(episode, opinions, self.held_out.cells)])
             decision = decide(cast(SpatialPolicy, network), item)
             for name, loss in parts_of(decision, item).items():
@@ -152,8 +151,10 @@ def merit_of_choice(decision: Decision, lesson: Lesson) -> float:
 
 def sights_of(lesson: Lesson, like: Tensor) -> Sight:
     """What the network sees of lessons (T, N, …)."""
-    mattes, before = (torch.from_numpy(planes).to(like)[:, :, None] / 255 for planes in (lesson.mattes, lesson.before))
-    opinions = torch.from_numpy(lesson.opinions).to(like) / 255
+    mattes, before, opinions = (
+        torch.from_numpy(planes).to(like)[:, :, None] / 255
+        for planes in (lesson.mattes, lesson.before, lesson.opinions)
+    )
     told = spread(lesson.told).to(like)
     return Sight(mattes, before, opinions, told, torch.from_numpy(lesson.asked).to(like)[:, :, None])
 

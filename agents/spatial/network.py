@@ -21,7 +21,6 @@ from active_matting.agents.spatial.cues import (
     usefulness,
 )
 from active_matting.agents.spatial.grid import HALF
-from active_matting.agents.spatial.opinion import OPINIONS, check_opinions
 from active_matting.errors import InvalidArgumentError
 from active_matting.models.efficientnet import Recognition
 
@@ -39,8 +38,6 @@ class SpatialConfig:
     """Channels of the recurrent state, of each cell."""
     recognition: int = 48
     """Channels, of each half cell, of what a network sees in the image that was pretrained on photographs; 0: none."""
-    opinions: tuple[str, ...] = OPINIONS
-    """What else it is shown of where the object might be, in this order; see `opinion.OPINIONS`."""
 
     def __post_init__(self) -> None:
         if len(self.channels) != 4 or min(self.channels) < 8 or any(count % 8 for count in self.channels):
@@ -49,7 +46,6 @@ class SpatialConfig:
             raise InvalidArgumentError(f"memory must be at least 1 channel, got {self.memory}")
         if self.recognition < 0:
             raise InvalidArgumentError(f"recognition must be at least 0 channels, got {self.recognition}")
-        check_opinions(self.opinions)
 
 
 class Sight(NamedTuple):
@@ -60,7 +56,7 @@ class Sight(NamedTuple):
 
     matte: Tensor  # (N, 1, 8h, 8w), in [0, 1]
     before: Tensor  # (N, 1, 8h, 8w), the matte before the newest answer; the matte itself before the first
-    opinions: Tensor  # (N, K, 8h, 8w), in [0, 1]: what others would have for the matte, see `opinion`
+    opinion: Tensor  # (N, 1, 8h, 8w), in [0, 1]: what another network would have for the matte, see `opinion`
     told: Tensor  # (N, 2, 8h, 8w), in [0, 1]: what was told to be foreground, and background
     asked: Tensor  # (N, 1, R, C): 1 for squares that were asked about, else 0
 
@@ -145,11 +141,10 @@ class SpatialPolicy(nn.Module):
             nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, fine, 3, stride=2, padding=1)
         )
         self.recognition = Recognition(config.recognition) if config.recognition else None
-        views = len(config.opinions)
-        self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * (4 + 2 * views), fine, 1))
+        self.state = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * 6, fine, 1))
         self.meet = nn.Sequential(nn.ReLU(), nn.Conv2d(2 * fine + 1 + config.recognition, fine, 1), Residual(fine))
         self.to_cell = nn.Conv2d(fine, cell, 4, stride=2, padding=1)
-        self.of_cell = nn.Conv2d(9 + 4 * views + 2 * (len(COLOURS) + 1) + config.recognition, cell, 1)
+        self.of_cell = nn.Conv2d(13 + 2 * (len(COLOURS) + 1) + config.recognition, cell, 1)
         self.at_cell = Residual(cell)
         self.to_two = nn.Conv2d(cell, two, 3, stride=2, padding=1)
         self.at_two = Residual(two)
@@ -206,14 +201,14 @@ class SpatialPolicy(nn.Module):
         """What there is in it."""
         matte = 2 * sight.matte - 1
         foreground, background = sight.told[:, :1], sight.told[:, 1:]
-        changes = [4 * (sight.matte - sight.before), 2 * (sight.opinions - sight.matte)]
-        planes = torch.cat([matte, 1 - matte.abs(), 2 * sight.opinions - 1, *changes, foreground - background], 1)
+        changes = [4 * (sight.matte - sight.before), 2 * (sight.opinion - sight.matte)]
+        planes = torch.cat([matte, 1 - matte.abs(), 2 * sight.opinion - 1, *changes, foreground - background], 1)
         asked = covered(sight.asked)
         fine = self.meet(torch.cat([image_features[:, :-3], self.state(planes), asked], 1))
         told_halves = functional.avg_pool2d(sight.told, HALF)
         told, asked = functional.avg_pool2d(told_halves, 2), functional.avg_pool2d(asked, 2)
         alike = likeness(image_features[:, -3:], told_halves)
-        differs = disagreement(sight.matte, sight.opinions)
+        differs = disagreement(sight.matte, sight.opinion)
         recognised = functional.avg_pool2d(image_features[:, self.config.channels[0] : -3], 2)
         cells = torch.cat([asked, told, counted(told), places(told), alike, differs, recognised], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))

@@ -12,7 +12,7 @@ from active_matting.agents.spatial.cues import as_decided, is_known
 from active_matting.agents.spatial.episodes import Episode
 from active_matting.agents.spatial.grid import CELL, Grid, spread
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
-from active_matting.agents.spatial.opinion import second_opinions
+from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.images import to_bytes
 from active_matting.labels import RegionAnswer
@@ -28,7 +28,7 @@ class Played(NamedTuple):
     """An episode of T queries on a picture of S × S pixels, and the second opinions on its mattes but the last."""
 
     episode: Episode
-    opinions: NDArray[np.uint8]  # (T, K, S, S)
+    opinions: NDArray[np.uint8]  # (T, S, S)
 
 
 @torch.no_grad()
@@ -56,9 +56,9 @@ def play_together(
     mattes, before, memory = [_mattes(sessions)], None, None
     chosen, labels, opinions = [], [], []
     for _ in range(budget):
-        sight = _sight(pictures, mattes[-1], before, told, asked, policy.config.opinions)
+        sight = _sight(pictures, mattes[-1], before, told, asked)
         before = sight.matte
-        opinions.append(to_bytes(sight.opinions.float().cpu().numpy()))
+        opinions.append(to_bytes(sight.opinion[:, 0].float().cpu().numpy()))
         decision, memory = policy.step(features, sight, memory)
         numbers = _choose(decision.log_probability.flatten(1), generator)
         answers = [
@@ -81,24 +81,16 @@ def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
     return np.stack([session.alpha for session in sessions])
 
 
-def _sight(
-    pictures: Tensor,
-    mattes: np.ndarray,
-    before: Tensor | None,
-    told: np.ndarray,
-    asked: np.ndarray,
-    opinions: Sequence[str],
-) -> Sight:
+def _sight(pictures: Tensor, mattes: np.ndarray, before: Tensor | None, told: np.ndarray, asked: np.ndarray) -> Sight:
     """What there is to see now: pictures (N, 3, S, S), mattes (N, S, S), told (N, 2h, 2w), asked (N, R, C).
 
-    before: the mattes that were seen last; opinions: see `opinion.OPINIONS`. Squares that others tell all but a rest of
-    are as good as asked.
+    before: the mattes that were seen last. Squares that others tell all but a rest of are as good as asked.
     """
     planes = spread(told).to(pictures)
     now = as_decided(torch.from_numpy(to_bytes(mattes)).to(pictures)[:, None] / 255, planes)
-    others = second_opinions(pictures, planes, now, opinions)
+    opinion = second_opinion(pictures, planes, now)
     closed = torch.from_numpy(asked).to(planes.device) | is_known(planes)
-    return Sight(now, now if before is None else before, others, planes, closed[:, None].to(pictures))
+    return Sight(now, now if before is None else before, opinion, planes, closed[:, None].to(pictures))
 
 
 def _choose(log_probability: Tensor, generator: np.random.Generator | None) -> list[int]:

@@ -27,12 +27,12 @@ class Lesson(NamedTuple):
     """T queries of one episode on a grid of h × w cells; NumPy arrays, or torch's of (T, N, …) of N episodes.
 
     R = 2h − 1 and C = 2w − 1 are the rows and columns of squares. image: uint8 (3, 8h, 8w), or (N, …) of N. mattes,
-    before: uint8 (T, 8h, 8w), as they are seen, see `cues.as_decided`; opinions: uint8 (T, K, 8h, 8w). told: int8
-    (T, 2h, 2w), the answers so far, of foreground and background. asked: bool (T, R, C). kinds: int8 (R, C), 0
-    background, 1 foreground, 2 mixed. choice: float32 (T, R, C), chances that sum to 1, or 0 throughout where there
-    is nothing to be imitated. error: float32 (T, R, C), logarithms. gain: float32 (T, R, C), the part of the RMSE
-    that an answer removed, where known, else NaN. log_rmse, value: float32 (T,); value is the drop of the first
-    from before a query to the end.
+    before, opinions: uint8 (T, 8h, 8w), the first two as they are seen, see `cues.as_decided`. told: int8 (T, 2h, 2w),
+    the answers so far, of foreground and background. asked: bool (T, R, C). kinds: int8 (R, C), 0 background, 1
+    foreground, 2 mixed. choice: float32 (T, R, C), chances that sum to 1, or 0 throughout where there is nothing to be
+    imitated. error: float32 (T, R, C), logarithms. gain: float32 (T, R, C), the part of the RMSE that an answer
+    removed, where known, else NaN. log_rmse, value: float32 (T,); value is the drop of the first from before a query to
+    the end.
     """
 
     image: NDArray[np.uint8]
@@ -50,8 +50,7 @@ class Lesson(NamedTuple):
 
 
 def lesson_of(episode: Episode, opinions: NDArray[np.uint8], cells: int) -> Lesson:
-    """All queries of an episode with so many cells along the side, and second opinions uint8 (T, K, S, S) before
-    each."""
+    """All queries of an episode with so many cells along the side, and second opinions uint8 (T, S, S) before each."""
     truth = np.float32(1 / 255) * episode.alpha
     grid = Grid.of((truth.shape[0], truth.shape[1]), cells)
     kinds = kinds_of(episode.alpha, grid)

@@ -82,7 +82,13 @@ def make_policy(recipe: Recipe, seed: int, start: Path | str | None = None) -> S
     """The recipe's network with first weights that depend on `seed`, or those of the agent in the folder `start`."""
     if recipe.network.name != "spatial":
         raise InvalidArgumentError(f"network.name must be 'spatial', got {recipe.network.name!r}")
-    config = config_of(recipe)
+    try:
+        sizes: dict[str, Any] = {
+            name: tuple(size) if isinstance(size, list) else size for name, size in recipe.network.options.items()
+        }
+        config = SpatialConfig(**sizes)
+    except TypeError as error:
+        raise InvalidArgumentError(f"network: {error}") from error
     if start is not None:
         policy = SpatialAgent.load(start).policy.train()
         if policy.config != config:
@@ -91,17 +97,6 @@ def make_policy(recipe: Recipe, seed: int, start: Path | str | None = None) -> S
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "network"))
         return SpatialPolicy(config)
-
-
-def config_of(recipe: Recipe) -> SpatialConfig:
-    """The sizes of the recipe's network. Raises `InvalidArgumentError`."""
-    try:
-        sizes: dict[str, Any] = {
-            name: tuple(size) if isinstance(size, list) else size for name, size in recipe.network.options.items()
-        }
-        return SpatialConfig(**sizes)
-    except TypeError as error:
-        raise InvalidArgumentError(f"network: {error}") from error
 
 
 def make_tasks(
@@ -115,7 +110,6 @@ def make_tasks(
         where: dict[str, Any] = {"root": Path(data_root), "seed": seed_of(seed, name)}
         if task.name == "imitation":
             where["cache"] = None if cache is None else str(cache)
-            where["opinions"] = config_of(recipe).opinions
         try:
             tasks[name] = TASKS[task.name](**where, **_played_by(start, task.options))
         except TypeError as error:

@@ -13,8 +13,8 @@ from test_spatial_network import TINY, make_policy
 from active_matting.agents.spatial.episodes import Episode, Episodes
 from active_matting.agents.spatial.grid import CELL, Grid
 from active_matting.agents.spatial.learning import Imitation, losses_of, stacked
-from active_matting.agents.spatial.network import SpatialConfig, SpatialPolicy
-from active_matting.agents.spatial.opinion import OPINIONS, kept_opinions, opinions_on, second_opinions
+from active_matting.agents.spatial.network import SpatialPolicy
+from active_matting.agents.spatial.opinion import kept_opinions, opinions_on, second_opinion
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.reinforce import OwnEpisodes, discounted, others_mean, reinforce_loss
 from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of, one_sided
@@ -22,7 +22,6 @@ from active_matting.annotators import ExactAnnotator
 from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.metrics import rmse
 from active_matting.regions import Region
-from active_matting.segmenters import make_segmenter
 from active_matting.session import QuerySession
 from active_matting.solvers import Solver, make_solver
 from active_matting.types import Label
@@ -99,49 +98,23 @@ def test_opinions_are_kept_beside_an_episode(tmp_path: Path, monkeypatch: pytest
     episodes = make_episodes(tmp_path)
     opinions = kept_opinions(episodes, 1)
     episode = episodes[1]
-    for opinion in opinions[0]:
-        np.testing.assert_array_equal(opinion, episode.mattes[0])  # nothing is told yet
-    assert opinions.shape == (6, 3, 40, 40)
-    np.testing.assert_array_equal(kept_opinions(episodes, 1, ("cues", "imatting")), opinions[:, [2, 0]])
+    np.testing.assert_array_equal(opinions[0], episode.mattes[0])  # nothing is told yet
+    assert opinions.shape == (6, 40, 40)
     monkeypatch.setattr("active_matting.agents.spatial.opinion.opinions_on", None)
     np.testing.assert_array_equal(kept_opinions(episodes, 1), opinions)
 
 
-@pytest.mark.parametrize("name", OPINIONS)
-def test_a_second_opinion_sees_each_picture_alone(name: str) -> None:
+def test_a_second_opinion_sees_each_picture_alone() -> None:
     generator = torch.Generator().manual_seed(0)
     image, matte = (torch.rand(3, channels, 40, 24, generator=generator) for channels in (3, 1))
     told = torch.zeros(3, 2, 40, 24)
-    told[0, 0, :8, :8] = told[0, 1, 16:24, 8:16] = told[2, 0, 8:16, :8] = told[2, 1, 32:, 8:16] = 1
-    together = second_opinions(image, told, matte, [name])
+    told[0, 0, :8, :8] = told[0, 1, 16:24, 8:16] = told[2, 0, 8:16, :8] = 1
+    together = second_opinion(image, told, matte)
     torch.testing.assert_close(together[1], matte[1])  # of which nothing was told
     assert (together[[0, 2]] - matte[[0, 2]]).abs().mean() > 0.05
     for number in range(3):
-        own = (slice(number, number + 1),)
-        alone = second_opinions(image[own], told[own], matte[own], [name])
+        alone = second_opinion(*(part[number : number + 1] for part in (image, told, matte)))
         torch.testing.assert_close(together[number : number + 1], alone, atol=1e-5, rtol=0)
-
-
-def test_second_opinions_are_those_of_who_is_asked() -> None:
-    generator = torch.Generator().manual_seed(0)
-    image, matte = (torch.rand(1, channels, 40, 24, generator=generator) for channels in (3, 1))
-    told = torch.zeros(1, 2, 40, 24)
-    told[0, 0, :8, :8] = told[0, 1, 16:24, 8:16] = 1
-    straight, mirrored, by_cues = second_opinions(image, told, matte, OPINIONS)[0]
-    of_mirrored = second_opinions(image.flip(3), told.flip(3), matte.flip(3), ["imatting"])
-    torch.testing.assert_close(mirrored, of_mirrored[0, 0].flip(1))
-    assert (straight - mirrored).abs().max() > 0.01
-    picture = np.rint(255 * image[0].permute(1, 2, 0).numpy()).astype(np.float32) / np.float32(255)
-    labels = (told[0, 0] - told[0, 1]).numpy().astype(np.int8)
-    np.testing.assert_allclose(by_cues.numpy(), make_segmenter("cues").prepare(picture).segment(labels), atol=1e-6)
-    told[:, 1] = 0  # of one class alone cues make nothing
-    torch.testing.assert_close(second_opinions(image, told, matte, ["cues"]), matte)
-
-
-@pytest.mark.parametrize("names", [(), ("imatting", "imatting"), ("imatting", "oracle")])
-def test_unknown_opinions_are_refused(names: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidArgumentError, match="opinions"):
-        SpatialConfig(opinions=names)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +154,8 @@ def made_up_episode() -> Episode:
     )
 
 
-def made_up_opinions() -> NDArray[np.uint8]:
-    return np.stack([made_up_episode().mattes[1:]] * len(OPINIONS), axis=1)
-
-
 def test_what_was_told_asked_and_gained_is_written_where_it_was() -> None:
-    lesson = lesson_of(made_up_episode(), made_up_opinions(), 2)
+    lesson = lesson_of(made_up_episode(), made_up_episode().mattes[1:], 2)
     foreground = np.zeros((4, 4), np.int8)
     foreground[:2, :2] = 1
     np.testing.assert_array_equal(lesson.told, [np.zeros_like(foreground), foreground, foreground])
@@ -243,7 +212,7 @@ def dot_lessons(rng: np.random.Generator, count: int, rows: int = 4) -> Lesson:
                 image=image,
                 mattes=matte[None],
                 before=matte[None],
-                opinions=np.stack([matte] * len(OPINIONS))[None],
+                opinions=matte[None],
                 told=np.zeros((1, 2 * rows, 2 * rows), np.int8),
                 asked=flat > 0,
                 kinds=flat[0].astype(np.int8),
@@ -275,14 +244,14 @@ def test_it_learns_to_ask_where_the_matte_lacks_what_the_picture_shows() -> None
 def test_what_two_answers_tell_together_is_closed_as_it_is_to_the_agent() -> None:
     episode = made_up_episode()
     both = episode._replace(labels=np.array([Label.FOREGROUND, Label.FOREGROUND, Label.BACKGROUND], np.int8))
-    asked = lesson_of(both, made_up_opinions(), 2).asked
+    asked = lesson_of(both, made_up_episode().mattes[1:], 2).asked
     np.testing.assert_array_equal(asked[:, 0], [[0, 0, 0], [1, 0, 0], [1, 1, 1]])  # the middle is told by its sides
-    np.testing.assert_array_equal(lesson_of(episode, made_up_opinions(), 2).asked[2, 0], [1, 0, 1])
+    np.testing.assert_array_equal(lesson_of(episode, made_up_episode().mattes[1:], 2).asked[2, 0], [1, 0, 1])
 
 
 def test_losses_are_what_their_formulas_say() -> None:
     policy = make_policy()
-    lesson = stacked([lesson_of(made_up_episode(), made_up_opinions(), 2)] * 2)
+    lesson = stacked([lesson_of(made_up_episode(), made_up_episode().mattes[1:], 2)] * 2)
     losses = losses_of(policy, lesson)
     with torch.no_grad():
         from active_matting.agents.spatial.learning import decide

@@ -20,7 +20,6 @@ from active_matting.agents.spatial.cues import (
 )
 from active_matting.agents.spatial.grid import CELL, HALF
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
-from active_matting.agents.spatial.opinion import OPINIONS
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import make_solver
 
@@ -46,8 +45,7 @@ def make_sights(steps: int, count: int, rows: int, columns: int, seed: int = 0) 
     spread = told.repeat_interleave(CELL, 3).repeat_interleave(CELL, 4)
     known = torch.stack([is_known(each)[:, None] for each in spread]).float()
     asked = (known + (planes(steps, count, 1, 2 * rows - 1, 2 * columns - 1) > 0.9)).clamp(max=1)
-    mattes, before = planes(2, steps, count, 1, height, width)
-    opinions = planes(steps, count, len(OPINIONS), height, width)
+    mattes, before, opinions = planes(3, steps, count, 1, height, width)
     return planes(count, 3, height, width), Sight(mattes, before, opinions, spread, asked)
 
 
@@ -120,10 +118,25 @@ def test_what_was_seen_before_is_remembered_where_it_was_seen() -> None:
 
 def test_expected_drops_are_gains_of_the_rmse_and_none_where_asked() -> None:
     logits = torch.tensor([[[-0.7, -1e9], [-0.7, -0.7]]])
-    gain = torch.tensor([[[0.5, 0.9], [0.1, -0.2]]])
+    gain = torch.tensor([[[0.5, 0.9], [1.7, -0.2]]])
     other = torch.zeros(1, 3, 2, 2)
     decision = Decision(logits, gain, other, other[:, 0], torch.zeros(1), torch.tensor([0.2]).log())
-    torch.testing.assert_close(decision.expected_drops(), torch.tensor([[[0.1, 0.0], [0.02, -0.04]]]))
+    torch.testing.assert_close(
+        decision.expected_drops(), torch.tensor([[[0.1, 0.0], [0.2, -0.04]]])
+    )  # all of it is the most
+
+
+def test_a_network_that_expects_too_much_of_all_answers_can_learn_better() -> None:
+    policy = make_policy()
+    with torch.no_grad():
+        assert policy.maps.bias is not None
+        policy.maps.bias[1] = 100
+    image, sights = make_sights(1, 1, 4, 4)
+    gain = policy.unroll(policy.encode_image(image), sights).gain
+    assert gain.min() > 1
+    (gain**2).mean().backward()  # type: ignore[no-untyped-call]
+    assert policy.maps.bias.grad is not None
+    assert policy.maps.bias.grad[1] > 100
 
 
 def test_the_network_that_is_shipped_has_less_than_a_million_weights() -> None:
@@ -258,13 +271,11 @@ def test_where_most_squares_were_mixed_the_sure_ones_count_more_and_those_beside
 
 
 def test_disagreement_tells_how_much_and_what_the_other_holds_a_cell_to_be() -> None:
-    matte, opinions = torch.zeros(1, 1, CELL, 2 * CELL), torch.zeros(1, 2, CELL, 2 * CELL)
-    opinions[:, 1, :4, :CELL], opinions[:, 1, :, CELL:] = 1, 0.5
-    found = disagreement(matte, opinions)
-    torch.testing.assert_close(found[0, 0, 0], torch.tensor([1e-4, 1e-4]).log() / 4 + 1)
-    torch.testing.assert_close(found[0, 1, 0], torch.tensor([0.5, 0.25]).add(1e-4).log() / 4 + 1)
-    torch.testing.assert_close(found[0, 3::2, 0], torch.tensor([[0.5, 0.5], [0.0, 0.5], [1.0, 0.5]]))
-    assert not found[0, 2::2].any()
+    matte, opinion = torch.zeros(2, 1, 1, CELL, 2 * CELL)
+    opinion[..., :4, :CELL], opinion[..., CELL:] = 1, 0.5
+    found = disagreement(matte, opinion)
+    torch.testing.assert_close(found[0, 0], torch.tensor([[0.5, 0.25]]).add(1e-4).log() / 4 + 1)
+    torch.testing.assert_close(found[0, 1:, 0], torch.tensor([[0.5, 0.5], [0.0, 0.5], [1.0, 0.5]]))
 
 
 def test_of_one_class_alone_the_matte_is_seen_as_a_classical_solver_would_have_it() -> None:
