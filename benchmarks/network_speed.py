@@ -22,7 +22,6 @@ import numpy as np
 
 SOLVERS = {"fba": "fba", "imatting": "imatting", "two-stream": "interactive-segmentation"}
 PUBLISHED = [f"{name}:64:3,4,6,3" for name in SOLVERS]
-SHIPPED = ["imatting", "two-stream"]
 SMALL = ["imatting:32:2,2,2,2", "imatting:16:2,2,2,2", "imatting:8:1,1,1,1", "two-stream:16:2,2,2,2"]
 
 
@@ -32,10 +31,12 @@ def main() -> None:
     if given.alone:
         print(json.dumps(measure(given.network[0], given.side, given.threads, given.repeats)))
         return
+    from active_matting.models.weights import shipped_weights
+
     print("| network | width | depths | million weights | first, ms | ms, median (range) | peak MiB | expected MiB |")
     print("|---|---|---|---|---|---|---|---|")
     options = [f"--{name}={getattr(given, name)}" for name in ("side", "threads", "repeats")]
-    for network in given.network or PUBLISHED + SMALL + SHIPPED:
+    for network in given.network or PUBLISHED + SMALL + shipped_weights():
         command = [sys.executable, __file__, "--alone", "--network", network, *options]
         told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         name, width, depths = network.split(":") if ":" in network else (network, "as shipped", "")
@@ -50,7 +51,9 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", nargs="*", default=[], metavar="NAME[:WIDTH:DEPTHS]", help="(all kinds)")
+    parser.add_argument(
+        "--network", nargs="*", default=[], metavar="NAME[:WIDTH:DEPTHS]", help="(published, small, and all shipped)"
+    )
     parser.add_argument("--side", type=int, default=400, help="of the square image, pixels (400)")
     parser.add_argument("--threads", type=int, default=2, help="of torch (2)")
     parser.add_argument("--repeats", type=int, default=5, help="solves (5)")
@@ -73,8 +76,8 @@ def measure(network: str, side: int, threads: int, repeats: int) -> dict[str, fl
     labels[side // 2 : side // 2 + 20, side // 2 : side // 2 + 20], labels[:20, :20] = 1, -1
     with tempfile.TemporaryDirectory() as folder:
         if sizes:
-            of_width, _, depths = sizes.partition(":")
-            arguments = {"width": int(of_width), "depths": [int(depth) for depth in depths.split(",")]}
+            width, _, depths = sizes.partition(":")
+            arguments = {"width": int(width), "depths": [int(depth) for depth in depths.split(",")]}
             write_network(Path(folder), make_network(name, **arguments), name, arguments)
         solver = make_solver(SOLVERS[name], weights=folder if sizes else None)
         solver.prepare(image[:64, :64]).solve(labels[:64, :64] + np.eye(64, dtype=np.int8))  # what any size needs
@@ -86,7 +89,6 @@ def measure(network: str, side: int, threads: int, repeats: int) -> dict[str, fl
         prepared.solve(labels)
         times.append(time.perf_counter() - start)
     first, times = times[0], times[1:]
-    height, width = prepared.canvases[0].image.shape[2:]
     return {
         "weights": sum(parameter.numel() for parameter in prepared.loaded.network.parameters()),
         "first": first,
@@ -94,7 +96,7 @@ def measure(network: str, side: int, threads: int, repeats: int) -> dict[str, fl
         "least": min(times),
         "most": max(times),
         "peak": peak_memory() - before,
-        "expected": prepared.loaded.bytes_per_pixel * height * width,
+        "expected": prepared.loaded.bytes_per_pixel * prepared.canvases[0].image[0, 0].numel(),
     }
 
 

@@ -118,12 +118,12 @@ def test_what_was_seen_before_is_remembered_where_it_was_seen() -> None:
 
 def test_expected_drops_are_gains_of_the_rmse_and_none_where_asked() -> None:
     logits = torch.tensor([[[-0.7, -1e9], [-0.7, -0.7]]])
-    gain = torch.tensor([[[0.5, 0.9], [1.7, -0.2]]])
+    gain = torch.tensor([[[0.5, 0.9], [0.1, -0.2]]])
     other = torch.zeros(1, 3, 2, 2)
     decision = Decision(logits, gain, other, other[:, 0], torch.zeros(1), torch.tensor([0.2]).log())
-    torch.testing.assert_close(
-        decision.expected_drops(), torch.tensor([[[0.1, 0.0], [0.2, -0.04]]])
-    )  # all of it is the most
+    torch.testing.assert_close(decision.expected_drops(), torch.tensor([[[0.1, 0.0], [0.02, -0.04]]]))
+    more = decision._replace(gain=torch.tensor([[[1.7, 1.7], [1.0, -0.2]]]))  # all of it is the most
+    torch.testing.assert_close(more.expected_drops(), torch.tensor([[[0.2, 0.0], [0.2, -0.04]]]))
 
 
 def test_a_network_that_expects_too_much_of_all_answers_can_learn_better() -> None:
