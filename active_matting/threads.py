@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import threadpoolctl
 
-from active_matting.compiled import set_thread_count
+from active_matting.compiled import set_thread_count, thread_count
 
 
 def limit_threads(threads: int | None) -> None:
@@ -31,6 +33,25 @@ def limit_threads(threads: int | None) -> None:
 def one_thread() -> None:
     """Let this process compute on one thread."""
     limit_threads(1)
+
+
+@contextmanager
+def torch_threads() -> Iterator[None]:
+    """Let torch use no more threads here than `thread_count` says.
+
+    The number belongs to the calling thread, which gets its own back; others are not held up.
+    """
+    import torch
+
+    before, count = torch.get_num_threads(), thread_count()
+    if count >= before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _ThreadsOfOpenCV:

@@ -20,6 +20,13 @@ NETWORKS = Registry(
     },
 )
 
+PARTS = Registry(
+    kind="network",
+    group="active_matting.parts",
+    table={"band": "active_matting.models.band:BandNetwork"},
+)
+"""Networks that do a part of a solver's work and are fed by it; recipes name them as they do the others."""
+
 
 def make_network(name: str, **kwargs: Any) -> "Network":
     """The network called `name`, untrained, with JSON-able arguments.
@@ -32,4 +39,4 @@ def make_network(name: str, **kwargs: Any) -> "Network":
     return cast("Network", NETWORKS.make(name, **kwargs))
 
 
-__all__ = ["NETWORKS", "make_network"]
+__all__ = ["NETWORKS", "PARTS", "make_network"]

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import safetensors.torch
 from safetensors import SafetensorError
+from torch import nn
 
 from active_matting.errors import ActiveMattingError, FileError
 from active_matting.files import read_json, write_json, written_whole
-from active_matting.models import make_network
+from active_matting.models import NETWORKS, PARTS
 from active_matting.models.base import Network
 from active_matting.models.checkpoints import load_published
+from active_matting.registry import Registry
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).parent / "weights"
@@ -60,7 +62,15 @@ def load_network(weights: Path | str | None, name: str) -> Network:
 
 def read_network(folder: Path | str, name: str | None = None) -> Network:
     """The network in a folder of ours; `name`: which it has to be. Raises `FileError`."""
-    folder = Path(folder)
+    return cast(Network, _read(Path(folder), name, NETWORKS))
+
+
+def read_part(folder: Path | str, name: str) -> nn.Module:
+    """The network called `name` of `PARTS` in a folder of ours. Raises `FileError`."""
+    return _read(Path(folder), name, PARTS)
+
+
+def _read(folder: Path, name: str | None, networks: Registry) -> nn.Module:
     config = read_json(folder / CONFIG)
     arguments = config.get("network") if isinstance(config, dict) else None
     if not isinstance(arguments, dict) or not isinstance(arguments.get("name"), str):
@@ -69,7 +79,7 @@ def read_network(folder: Path | str, name: str | None = None) -> Network:
     if name is not None and kind != name:
         raise FileError(f"{folder} holds the network {kind!r}, not {name!r}")
     try:
-        network = make_network(kind, **{key: value for key, value in arguments.items() if key != "name"})
+        network: nn.Module = networks.make(kind, **{key: value for key, value in arguments.items() if key != "name"})
     except (ActiveMattingError, TypeError) as error:
         raise FileError(f"{folder / CONFIG} describes no network: {error}") from error
     try:
@@ -79,6 +89,12 @@ def read_network(folder: Path | str, name: str | None = None) -> Network:
     except RuntimeError as error:
         raise FileError(f"{folder / WEIGHTS} does not fit {kind} of {CONFIG}: {_brief(error)}") from error
     return network
+
+
+def stamp_of(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes when a folder of weights, or a file, does; nothing where there is none."""
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists())
 
 
 def write_network(folder: Path | str, network: Network, name: str, arguments: Mapping[str, Any], **more: Any) -> None:

@@ -6,11 +6,13 @@ it wherever a hole may be.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeAlias, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.registry import Registry
 from active_matting.segmenters.base import (
     Probability,
     label_cores,
@@ -20,12 +22,12 @@ from active_matting.segmenters.base import (
     scaled_shape,
 )
 from active_matting.segmenters.bilateral_grid import BilateralGrid
-from active_matting.segmenters.perceptron import Perceptron, read_perceptron
+from active_matting.segmenters.perceptron import read_perceptron
 from active_matting.segmenters.planes import Planes, blurred, in_threads, lab_of, local_deviation
 from active_matting.types import Alpha, Image, Label, LabelMap
 
 SIDE = 200
-"""The longer side, in pixels, of the picture on which the band is drawn: what the weights were fitted at."""
+"""The longer side, in pixels, of the picture on which the band is drawn: what all weights were fitted at."""
 
 COARSE = 100
 """The longer side, in pixels, at which the segmentation is looked at."""
@@ -45,6 +47,60 @@ FEATURES = (
 )
 """What the perceptron is given for each pixel; probabilities as log-odds, the others near [-1, 1]."""
 
+INPUTS = (*FEATURES, "lightness", "green-red", "blue-yellow", "is-told-foreground", "is-told-background")
+"""What the network is given: the perceptron's features, and what it can look at in a neighbourhood."""
+
+
+Texture: TypeAlias = tuple[NDArray[np.float32], ...]
+"""How rough the picture is around each pixel, (h, w) each."""
+
+
+class Judge(Protocol):
+    """What says of each pixel what it is."""
+
+    def __call__(self, lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
+        """The alpha to be expected, and the chances of being foreground alone and background alone, (3, h, w).
+
+        lab, texture: see `band_planes`; segmentation: float32 of any size in [0, 1]; labels: int8 (h, w).
+        """
+
+
+class Band(Protocol):
+    """A way to draw bands. Like a solver it is its parameters: small, frozen, comparable."""
+
+    def load(self) -> Judge:
+        """What judges pixels, for any picture. Raises `FileError`."""
+
+
+BANDS = Registry(
+    kind="band",
+    group="active_matting.bands",
+    table={
+        "perceptron": "active_matting.segmenters.band:PerceptronBand",
+        "network": "active_matting.segmenters.band_network:NetworkBand",
+    },
+)
+"""Ways to draw bands, by name."""
+
+
+def make_band(name: str, **kwargs: Any) -> Band:
+    """The way called `name` to draw bands. Raises `UnknownNameError` and `InvalidArgumentError`.
+
+    >>> make_band("perceptron")
+    PerceptronBand()
+    """
+    return cast(Band, BANDS.make(name, **kwargs))
+
+
+@dataclass(frozen=True)
+class PerceptronBand:
+    """Each pixel by itself, by its features. It needs nothing but numpy."""
+
+    def load(self) -> Judge:
+        """See `Band.load`."""
+        perceptron = read_perceptron(WEIGHTS, FEATURES)
+        return lambda *seen: perceptron(band_features(*seen))
+
 
 @dataclass(frozen=True)
 class PreparedBand:
@@ -52,14 +108,14 @@ class PreparedBand:
 
     shape: tuple[int, int]
     lab: Planes
-    texture: tuple[NDArray[np.float32], ...]
-    perceptron: Perceptron
+    texture: Texture
+    judge: Judge
 
     @classmethod
-    def of(cls, image: Image) -> "PreparedBand":
-        """From an image float32 (H, W, 3) in [0, 1]."""
+    def of(cls, image: Image, band: Band) -> "PreparedBand":
+        """On an image float32 (H, W, 3) in [0, 1]. Raises `FileError`."""
         shape = (image.shape[0], image.shape[1])
-        return cls(shape, *band_planes(image), read_perceptron(WEIGHTS, FEATURES))
+        return cls(shape, *band_planes(image), band.load())
 
     def draw(self, segmentation: Probability, label_map: LabelMap, sureness: float) -> tuple[LabelMap, Alpha]:
         """Labels int8 (H, W) for a solver: what is told, and what is pure with more than the chance `sureness`; and the
@@ -69,8 +125,7 @@ class PreparedBand:
         """
         height, width = self.shape
         labels = resize_labels(label_map, (self.lab.shape[0], self.lab.shape[1]))
-        features = band_features(self.lab, self.texture, segmentation, labels)
-        expected, foreground, background = self.perceptron(features)
+        expected, foreground, background = self.judge(self.lab, self.texture, segmentation, labels)
         drawn = np.zeros(labels.shape, dtype=np.int8)
         drawn[(foreground > sureness) | (labels == Label.FOREGROUND)] = Label.FOREGROUND
         drawn[(background > sureness) | (labels == Label.BACKGROUND)] = Label.BACKGROUND
@@ -79,7 +134,7 @@ class PreparedBand:
         return trimap, resize_plane(expected, self.shape)
 
 
-def band_planes(image: Image) -> tuple[Planes, tuple[NDArray[np.float32], ...]]:
+def band_planes(image: Image) -> tuple[Planes, Texture]:
     """What the features need of the image alone: its colours (h, w, 3) at `SIDE`, and its texture in three planes."""
     shape = scaled_shape((image.shape[0], image.shape[1]), SIDE)
     lab = lab_of(resize_image(image, shape))
@@ -90,9 +145,7 @@ def band_planes(image: Image) -> tuple[Planes, tuple[NDArray[np.float32], ...]]:
     return lab, tuple(np.asarray(8 * plane, dtype=np.float32) for plane in (*texture, grain))
 
 
-def band_features(
-    lab: Planes, texture: tuple[NDArray[np.float32], ...], segmentation: Probability, labels: LabelMap
-) -> Planes:
+def band_features(lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
     """What is named in `FEATURES`, float32 (features, h, w), for a segmentation of any size and labels (h, w)."""
     h, w = labels.shape
     small = resize_image(segmentation, scaled_shape((h, w), COARSE))
@@ -115,6 +168,19 @@ def band_features(
     told = [(labels == label).sum() / 100 for label in (Label.FOREGROUND, Label.BACKGROUND)]
     features += [*texture, *(np.full((h, w), np.log1p(count), dtype=np.float32) for count in told)]
     return np.stack(features).astype(np.float32, copy=False)
+
+
+def band_inputs(lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
+    """What is named in `INPUTS`, float32 (inputs, h, w); see `band_features`."""
+    features = band_features(lab, texture, segmentation, labels)
+    told = np.stack([labels == label for label in (Label.FOREGROUND, Label.BACKGROUND)])
+    return np.concatenate([features, lab.transpose(2, 0, 1).astype(np.float32), told.astype(np.float32)])
+
+
+def is_near_edge(features: Planes) -> NDArray[np.bool_]:
+    """Where the segmentation is in doubt or near its edge, (h, w), of features as `band_features` has them."""
+    highest, lowest = (features[FEATURES.index(f"{what}-of-7")] for what in ("highest", "lowest"))
+    return np.asarray((highest > -0.4) & (lowest < 0.4))
 
 
 def _to_other(mask: NDArray[np.uint8]) -> NDArray[np.float32]:

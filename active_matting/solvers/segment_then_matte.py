@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.segmenters import make_segmenter
-from active_matting.segmenters.band import PreparedBand
+from active_matting.segmenters import Segmenter, make_segmenter
+from active_matting.segmenters.band import Band, PreparedBand, make_band
 from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, openness
-from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, has_both_classes, is_undecided
+from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, Solver, has_both_classes, is_undecided
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
@@ -41,6 +41,9 @@ class SegmentThenMatte:
     solver: str = "shared"
     """What mattes the band: any other solver's name."""
     solver_kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
+    band: str = "perceptron"
+    """What draws the band: a name of `active_matting.segmenters.band.BANDS`."""
+    band_kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
     sureness: float = 0.95
     """Pixels that are pure with more than this chance are taken as known; the higher, the wider the band. The more of
     the image is told, the surer it has to be."""
@@ -50,26 +53,31 @@ class SegmentThenMatte:
             raise InvalidArgumentError(f"sureness must be at least 0.5 and below 1, got {self.sureness}")
         if self.solver == "segment-then-matte":
             raise InvalidArgumentError("segment-then-matte cannot matte with itself; name another solver")
-        object.__setattr__(self, "segmenter_kwargs", dict(self.segmenter_kwargs))
-        object.__setattr__(self, "solver_kwargs", dict(self.solver_kwargs))
+        for name in ("segmenter_kwargs", "solver_kwargs", "band_kwargs"):
+            object.__setattr__(self, name, dict(getattr(self, name)))
         self._parts()
 
-    def _parts(self) -> tuple[Any, Any]:
+    def _parts(self) -> tuple[Segmenter, Band, Solver]:
         from active_matting.solvers import make_solver  # the table names this file
 
-        return make_segmenter(self.segmenter, **self.segmenter_kwargs), make_solver(self.solver, **self.solver_kwargs)
+        return (
+            make_segmenter(self.segmenter, **self.segmenter_kwargs),
+            make_band(self.band, **self.band_kwargs),
+            make_solver(self.solver, **self.solver_kwargs),
+        )
 
     def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
         image = check_image(image).copy()
-        segmenter, solver = self._parts()
-        parts = PreparedParts(segmenter.prepare(image), PreparedBand.of(image), solver.prepare(image), self.sureness)
+        segmenter, band, solver = self._parts()
+        drawn = PreparedBand.of(image, band)
+        parts = PreparedParts(segmenter.prepare(image), drawn, solver.prepare(image), self.sureness)
         needs_both = needs_both_classes(parts.segmenter)
         return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, needs_both_classes=needs_both)
 
     def warm_up(self) -> None:
         """See `active_matting.warm_up`: the solver as it wants to be, then the rest around a simple one."""
-        warm_up(self._parts()[1])
+        warm_up(self._parts()[-1])
         solve_in_each_way(replace(self, solver="random-walk", solver_kwargs={}))
 
 

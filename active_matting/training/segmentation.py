@@ -111,8 +111,7 @@ def _targets(truth: Alpha) -> tuple[Matrix, Matrix]:
 def _near_edges(edge_seen: Matrix, label_map: LabelMap, rng: np.random.Generator) -> NDArray[np.int64]:
     """Untold pixels, half of them anywhere and half where the segmentation is in doubt or near its edge."""
     untold = (resize_labels(label_map, _LARGE) == Label.UNLABELLED).ravel()
-    highest, lowest = (edge_seen[band.FEATURES.index(f"{what}-of-7")].ravel() for what in ("highest", "lowest"))
-    near = untold & (highest > -0.4) & (lowest < 0.4)
+    near = untold & band.is_near_edge(edge_seen).ravel()
     anywhere = rng.choice(np.flatnonzero(untold), 350)
     return np.concatenate([anywhere, rng.choice(np.flatnonzero(near if near.any() else untold), 350)])
 

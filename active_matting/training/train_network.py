@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.files import read_json, write_json
-from active_matting.models import NETWORKS
+from active_matting.models import NETWORKS, PARTS
 from active_matting.training.recipe import Recipe
 from active_matting.training.start import begin_with
 from active_matting.training.task import Task
@@ -68,7 +68,8 @@ def make_network(recipe: Recipe, seed: int, start: Path | str | None = None) -> 
     """The recipe's network with its first weights, which depend on `seed`, or those of the file `start`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "network"))
-        network: nn.Module = NETWORKS.make(recipe.network.name, **recipe.network.options)
+        networks = PARTS if recipe.network.name in PARTS.names() else NETWORKS
+        network: nn.Module = networks.make(recipe.network.name, **recipe.network.options)
     if not isinstance(network, nn.Module):
         raise InvalidArgumentError(f"network {recipe.network.name!r} is a {type(network).__name__}, not a torch module")
     if start is not None:

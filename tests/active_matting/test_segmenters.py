@@ -27,7 +27,7 @@ from active_matting.metrics import rmse
 from active_matting.regions import Region
 from active_matting.robots import is_askable
 from active_matting.segmenters import SEGMENTERS, make_segmenter
-from active_matting.segmenters.band import PreparedBand
+from active_matting.segmenters.band import BANDS, PreparedBand, make_band
 from active_matting.segmenters.base import label_cores, resize_labels, resize_plane, scaled_shape
 from active_matting.segmenters.bilateral_grid import BilateralGrid
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
@@ -324,12 +324,13 @@ def test_grabcut_refuses_what_it_cannot_do() -> None:
         make_segmenter("grabcut", iterations=0)
 
 
-def test_a_band_keeps_what_was_told() -> None:
+@pytest.mark.parametrize("name", BANDS.names())
+def test_a_band_keeps_what_was_told(name: str) -> None:
     shape = (60, 75)
     image, truth = made_up_image(shape)
     label_map = made_up_labels(shape)
     label_map[3, 70], label_map[40, 40] = Label.FOREGROUND, Label.BACKGROUND  # single pixels, against the segmentation
-    band = PreparedBand.of(image)
+    band = PreparedBand.of(image, make_band(name))
     small = resize_plane((truth > 0.5).astype(np.float32), (80, 100))
     trimap, expected = band.draw(small, label_map, 0.95)
     told = label_map != Label.UNLABELLED

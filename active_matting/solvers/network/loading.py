@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from active_matting.models.base import Network
 from active_matting.models.hints import Planes
 from active_matting.models.layers import StandardisedConv2d
-from active_matting.models.weights import find_weights, load_network
+from active_matting.models.weights import find_weights, load_network, stamp_of
 
 KEPT = 4
 """So many networks stay loaded."""
@@ -52,7 +52,7 @@ def load_for_solving(weights: str | None, name: str, device: str) -> LoadedNetwo
     The same one as before as long as its files are the same. Raises `FileError`.
     """
     path = find_weights(weights, name)
-    return _loaded(path, _stamp(path), name, resolve_device(device))
+    return _loaded(path, stamp_of(path), name, resolve_device(device))
 
 
 def resolve_device(name: str) -> torch.device:
@@ -68,12 +68,6 @@ def _loaded(path: Path, stamp: Any, name: str, device: torch.device) -> LoadedNe
     standardise_ahead(network)
     network.to(device)
     return LoadedNetwork(network, device, bytes_per_pixel(network, device))
-
-
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when the files do."""
-    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
 
 
 def standardise_ahead(network: nn.Module) -> None:

@@ -1,7 +1,5 @@
 """An image that a network is asked about again and again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from active_matting.compiled import thread_count
 from active_matting.errors import ConvergenceError
 from active_matting.models.base import Prediction
 from active_matting.models.fusion import fuse
@@ -23,6 +20,7 @@ from active_matting.solvers.network.loading import LoadedNetwork, load_for_solvi
 from active_matting.solvers.network.tiles import check_fits, run_in_tiles
 from active_matting.solvers.network.upsampling import resize_planes, upsample_alpha
 from active_matting.solvers.network.views import AUGMENTATIONS, Canvas, resize_picture
+from active_matting.threads import torch_threads
 from active_matting.types import Alpha, Image, Label, LabelMap, check_alpha, check_label_map
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ class PreparedNetwork:
             return Matte(np.full(self.shape, 0.5, dtype=np.float32))
         if is_told.all():
             return Matte(is_foreground.astype(np.float32), self.image.copy(), self.image.copy())
-        with torch.inference_mode(), _threads():
+        with torch.inference_mode(), torch_threads():
             prediction = self._predict(label_map, self._alpha_before(label_map, previous))
             alpha, *colours = (None if part is None else _picture(part) for part in prediction)
         assert alpha is not None
@@ -147,20 +145,3 @@ def _picture(planes: Tensor) -> NDArray[np.float32]:
     """Planes `(1, C, H, W)` as an array of their own: `(H, W)`, or `(H, W, 3)`."""
     picture = planes[0].permute(1, 2, 0).cpu().numpy()
     return np.array(picture[..., 0] if picture.shape[2] == 1 else picture, dtype=np.float32, order="C")
-
-
-@contextmanager
-def _threads() -> Iterator[None]:
-    """Let torch use no more threads here than `thread_count` says.
-
-    The number belongs to the calling thread, which gets its own back; others are not held up.
-    """
-    before, count = torch.get_num_threads(), thread_count()
-    if count >= before:
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

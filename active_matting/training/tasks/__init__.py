@@ -7,6 +7,7 @@ TASKS = Registry(
     group="active_matting.tasks",
     table={
         "answers": "active_matting.training.tasks.answers:Answers",
+        "bands": "active_matting.training.tasks.bands:Bands",
         "corrections": "active_matting.training.tasks.corrections:Corrections",
         "trimaps": "active_matting.training.tasks.trimaps:Trimaps",
     },

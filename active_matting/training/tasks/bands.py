@@ -1,0 +1,233 @@
+"""Training the network that draws the unknown band, on segmentations of episodes that were played before (ours)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from active_matting.cache import Arrays, Cache, default_folder, make_key
+from active_matting.errors import InvalidArgumentError
+from active_matting.kept import made_by
+from active_matting.segmenters import make_segmenter
+from active_matting.segmenters.band import COARSE, SIDE, band_inputs, band_planes, is_near_edge
+from active_matting.segmenters.base import needs_both_classes, resize_image, resize_labels
+from active_matting.solvers import make_solver
+from active_matting.solvers.base import has_both_classes
+from active_matting.training.lessons import Sources
+from active_matting.training.tasks.batches import draw_batch
+from active_matting.training.users import check_users, draw_user
+from active_matting.types import Alpha, Label
+
+LIMIT = 8 * 1024**3
+SCALE = 2
+"""How many times larger than the band the pictures are that it is drawn for."""
+
+_KIND = "played-bands"
+
+Planes = NDArray[np.float32]
+
+
+class Moment(NamedTuple):
+    """What the band is drawn from, (inputs, h, w); what it should be, (3, h, w); and where nothing is told, (h, w)."""
+
+    seen: Planes
+    wanted: Planes
+    is_untold: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What a segmenter makes of the answers so far → which pixels are pure, and what alpha is to be expected.
+
+    Simulated users answer where the first of `segmenters` is most wrong; what each of them makes of the answers is
+    kept, small, in a folder of the user's cache. A network has seen the pictures that it learned from, and errs less
+    on these than on others: so the band learns from segmentations of several segmenters, and in a share `lags` of the
+    moments from what the segmenter said some answers before. The loss is the cross-entropy of the three planes, half
+    of it where the segmentation is in doubt or near its edge; and `steadiness` times what later answers, which are
+    true, add to it where they add.
+
+    root, seed: see `Task`. sources: keywords of `Sources`, whose pictures should have soft edges. segmenters: names of
+    `active_matting.segmenters.SEGMENTERS`. states: after how many answers.
+    users, radius: see `draw_user`. episodes: how many there are; batch: of pairs of their moments, one after the other.
+    validation: held-out episodes. The episodes depend on `draw`, not on the run's seed, so that runs share them.
+    Raises `InvalidArgumentError`, and what `Sources` and making the segmenters raise.
+    """
+
+    root: Path
+    seed: int
+    sources: Mapping[str, Any]
+    segmenters: tuple[str, ...] = ("network", "cues")
+    states: tuple[int, ...] = (1, 2, 3, 5, 8, 12, 16, 20)
+    users: Mapping[str, float] = field(default_factory=lambda: {"regions": 1.0})
+    radius: float = 0.02
+    episodes: int = 400
+    batch: int = 4
+    lags: float = 0.25
+    steadiness: float = 1.0
+    validation: int = 24
+    draw: int = 0
+    _training: Sources = field(init=False, repr=False, compare=False)
+    _held_out: Sources = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "batch", "validation"):
+            if getattr(self, name) < 1:
+                raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.lags <= 1 or self.steadiness < 0:
+            raise InvalidArgumentError(
+                f"lags must be in [0, 1] and steadiness not negative, got {self.lags} and {self.steadiness}"
+            )
+        for name in ("states", "segmenters"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if len(self.states) < 2 or list(self.states) != sorted(set(self.states)) or self.states[0] < 1:
+            raise InvalidArgumentError(f"states must be two or more numbers from 1 in order, got {self.states}")
+        if not self.segmenters:
+            raise InvalidArgumentError("segmenters must name at least one")
+        for name in self.segmenters:
+            make_segmenter(name)
+        check_users(self.users)
+        object.__setattr__(self, "_training", Sources(self.root, **self.sources))
+        object.__setattr__(self, "_held_out", Sources(self.root, **self.sources, held_out=True))
+
+    def load(self, index: int) -> tuple[list[Moment], list[Moment]]:
+        """See `Task`: moments, and those some answers later; mirrored half of the time."""
+        rng = np.random.default_rng([self.seed, index])
+        before: list[Moment] = []
+        after: list[Moment] = []
+        for _ in range(self.batch):
+            episode, at = int(rng.integers(self.episodes)), int(rng.integers(len(self.states) - 1))
+            which, lag = int(rng.integers(len(self.segmenters))), int(rng.random() < self.lags)
+            is_mirrored = rng.random() < 0.5
+            for moments, when in ((before, at), (after, at + 1)):
+                moment = self.moment(episode, when, which, lag)
+                moments.append(_mirrored(moment) if is_mirrored else moment)
+        return before, after
+
+    def losses(
+        self, network: nn.Module, item: tuple[list[Moment], list[Moment]], generator: np.random.Generator
+    ) -> Iterator[Tensor | None]:
+        """See `Task`: one."""
+        before, after = (_cross_entropy(network, moments) for moments in item)
+        added = torch.relu(after.entropy - before.entropy.detach()) * before.weight
+        yield (before.mean + after.mean) / 2 + self.steadiness * added.sum() / len(item[0])
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """See `Task`: the loss of the first segmenter's bands after so many answers; "error" is their mean."""
+        means = []
+        for number in range(self.validation):
+            moments = [self.moment(number, at, held_out=True) for at in range(len(self.states))]
+            means.append([float(_cross_entropy(network, [moment]).mean) for moment in moments])
+        told = dict(zip(self.states, np.mean(means, axis=0).tolist(), strict=True))
+        return {f"entropy@{count}": value for count, value in told.items()} | {"error": float(np.mean(means))}
+
+    def files(self) -> dict[str, list[Path]]:
+        """See `Task`; every fifth of each is held out."""
+        return self._training.files()
+
+    def moment(self, episode: int, at: int, which: int = 0, lag: int = 0, held_out: bool = False) -> Moment:
+        """The `at`-th of `states` of an episode as the `which`-th segmenter sees it, `lag` states behind.
+
+        Where that segmenter can make nothing of the labels, as the first one does.
+        """
+        key = make_key(episode=episode, held_out=held_out, **self._made_by)
+        kept = Cache(default_folder() / "training", LIMIT).arrays(_KIND, key, lambda: self._played(episode, held_out))
+        label_map, said = kept["label_maps"][at], max(0, at - lag)
+        segmentation = kept["segmentations"][which if kept["is_made"][which, said] else 0, said]
+        lab, texture = (kept[name].astype(np.float32) for name in ("lab", "texture"))
+        seen = band_inputs(lab, tuple(texture), segmentation.astype(np.float32) / 255, label_map)
+        wanted = np.asarray(kept["wanted"] / np.float32(255), dtype=np.float32)
+        return Moment(seen, wanted, label_map == Label.UNLABELLED)
+
+    @cached_property
+    def _made_by(self) -> dict[str, Any]:
+        """What the episodes depend on."""
+        groups = self._training.files()
+        content = {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in groups.items()}
+        settings = {name: getattr(self, name) for name in ("segmenters", "states", "radius", "draw")}
+        code = ("training/users.py", "training/lessons.py", "training/tasks/bands.py", "robots")
+        solver = made_by(make_solver("segment-then-matte"), "segment-then-matte", {}, *code)
+        return {**solver, **settings, "users": dict(self.users), "sources": dict(self.sources), "files": content}
+
+    def _played(self, episode: int, held_out: bool) -> Arrays:
+        rng = np.random.default_rng([self.draw, episode, int(held_out)])
+        lesson = draw_batch(self._held_out if held_out else self._training, rng, SCALE * SIDE, 1)[0]
+        segmenters = [make_segmenter(name).prepare(lesson.image) for name in self.segmenters]
+        user = draw_user(self.users, lesson.alpha, self.radius, rng)
+        believed = np.full(lesson.alpha.shape, user.before_any, dtype=np.float32)
+        label_maps, segmentations, is_made = [], [], []
+        for count in range(1, self.states[-1] + 1):
+            user.answer(believed)
+            has_both = bool(has_both_classes(user.label_map[None])[0])
+            can = [has_both or not needs_both_classes(segmenter) for segmenter in segmenters]
+            if can[0]:
+                believed = segmenters[0].segment(user.label_map)
+            if count in self.states:
+                asked = list(zip(segmenters, can, strict=True))[1:]
+                others = [each.segment(user.label_map) if is_able else believed for each, is_able in asked]
+                label_maps.append(resize_labels(user.label_map, (SIDE, SIDE)))
+                segmentations.append(np.stack([_small(plane) for plane in (believed, *others)]))
+                is_made.append(can)
+        lab, texture = band_planes(lesson.image)
+        return {
+            "lab": lab.astype(np.float16),
+            "texture": np.stack(texture).astype(np.float16),
+            "wanted": np.asarray(255 * wanted_band(lesson.alpha), dtype=np.uint8),
+            "label_maps": np.stack(label_maps),
+            "segmentations": np.stack(segmentations, axis=1),
+            "is_made": np.array(is_made).T,
+        }
+
+
+def _mirrored(moment: Moment) -> Moment:
+    def turned(plane: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(plane[..., ::-1])
+
+    return Moment(*map(turned, moment))
+
+
+class _Told(NamedTuple):
+    """The cross-entropy of each pixel, (N, h, w), its weight in the mean over a picture, and the mean of all."""
+
+    entropy: Tensor
+    weight: Tensor
+    mean: Tensor
+
+
+def _cross_entropy(network: nn.Module, moments: Sequence[Moment]) -> _Told:
+    like = next(network.parameters())
+    seen, wanted = (torch.from_numpy(np.stack(planes)).to(like) for planes in list(zip(*moments, strict=True))[:2])
+    entropy = functional.binary_cross_entropy_with_logits(network(seen).float(), wanted, reduction="none").mean(1)
+    weight = torch.from_numpy(np.stack([_weights(moment) for moment in moments])).to(entropy)
+    return _Told(entropy, weight, (entropy * weight).sum() / len(moments))
+
+
+def _weights(moment: Moment) -> Planes:
+    """What each pixel counts, in all 1: half of it for any that is untold, half for those near the edge."""
+    near = moment.is_untold & is_near_edge(moment.seen)
+    shares = [plane / max(1, plane.sum()) for plane in (moment.is_untold, near if near.any() else moment.is_untold)]
+    return np.asarray(sum(shares) / 2, dtype=np.float32)
+
+
+def wanted_band(alpha: Alpha) -> Planes:
+    """What a band is to be, float32 (3, h, w), h and w being 1 / `SCALE` of H and W of the alpha.
+
+    Its mean in each cell, and whether all of a cell and its rim of a pixel is foreground, or background.
+    """
+    h, w = alpha.shape[0] // SCALE, alpha.shape[1] // SCALE
+    window, anchor = np.ones((SCALE + 2, SCALE + 2), dtype=np.uint8), (1, 1)
+    lowest, highest = (extreme(alpha, window, anchor=anchor)[::SCALE, ::SCALE] for extreme in (cv2.erode, cv2.dilate))
+    mean = cv2.resize(alpha, (w, h), interpolation=cv2.INTER_AREA)
+    return np.stack([mean, lowest > 0.95, highest < 0.05]).astype(np.float32)
+
+
+def _small(plane: Alpha) -> NDArray[np.uint8]:
+    small = resize_image(plane, (COARSE, COARSE))
+    return np.asarray(np.rint(255 * np.clip(small, 0, 1)), dtype=np.uint8)
