@@ -1,6 +1,7 @@
 """The network that draws the unknown band around an object: which pixels are pure, and what alpha is to be expected."""
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch.nn import functional
 
 from active_matting.errors import InvalidArgumentError
 from active_matting.models.layers import group_norm, resize
+
+OUTPUTS = 3
 
 LEVELS = 4
 """Resolutions it works at, each half of the one before."""
@@ -17,9 +20,9 @@ class BandNetwork(nn.Module):
     """A U-Net (Ronneberger et al. 2015) that sees a neighbourhood where the perceptron of the band sees one pixel.
 
     forward: planes `(N, inputs, H, W)`, see `active_matting.segmenters.band`, near [-1, 1] or log-odds, of any H and W
-    → log-odds `(N, 3, H, W)`: of alpha, of being foreground alone, of being background alone. inputs: planes; width:
-    channels at full resolution, a multiple of 4, twice and three and four times as many below. Raises
-    `InvalidArgumentError`.
+    → log-odds `(N, 3, H, W)`: of alpha, of being foreground alone, of being background alone. The last three planes are
+    what the perceptron says of these; the network corrects them, at first by nothing. inputs: planes; width: channels
+    at full resolution, a multiple of 4, twice and three and four times as many below. Raises `InvalidArgumentError`.
 
     >>> BandNetwork(inputs=5, width=8)(torch.zeros(1, 5, 13, 22)).shape
     torch.Size([1, 3, 13, 22])
@@ -27,14 +30,18 @@ class BandNetwork(nn.Module):
 
     def __init__(self, inputs: int, width: int = 16) -> None:
         super().__init__()
-        if inputs < 1 or width < 4 or width % 4:
-            raise InvalidArgumentError(f"inputs must be at least 1, width a multiple of 4, got {inputs} and {width}")
+        if inputs < OUTPUTS or width < 4 or width % 4:
+            raise InvalidArgumentError(
+                f"inputs must be at least {OUTPUTS}, width a multiple of 4, got {inputs} and {width}"
+            )
         self.inputs = inputs
         widths = [width * level for level in range(1, LEVELS + 1)]
         self.stem = _block(inputs, width)
         self.down = nn.ModuleList(_block(above, below, stride=2) for above, below in pairwise(widths))
         self.up = nn.ModuleList(_block(below + above, above) for above, below in pairwise(widths))
-        self.head = nn.Conv2d(width, 3, 1)
+        self.head = nn.Conv2d(width, OUTPUTS, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(cast(Tensor, self.head.bias))
 
     def forward(self, planes: Tensor) -> Tensor:
         """See the class."""
@@ -48,8 +55,8 @@ class BandNetwork(nn.Module):
         for block in reversed(self.up):
             beside = skipped.pop()
             x = block(torch.cat([resize(x, beside.shape[-2:]), beside], dim=1))
-        answer: Tensor = self.head(x)[..., :h, :w]
-        return answer
+        change: Tensor = self.head(x)[..., :h, :w]
+        return planes[:, -OUTPUTS:] + change
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -22,7 +22,7 @@ from active_matting.segmenters.base import (
     scaled_shape,
 )
 from active_matting.segmenters.bilateral_grid import BilateralGrid
-from active_matting.segmenters.perceptron import read_perceptron
+from active_matting.segmenters.perceptron import Perceptron, read_perceptron
 from active_matting.segmenters.planes import Planes, blurred, in_threads, lab_of, local_deviation
 from active_matting.types import Alpha, Image, Label, LabelMap
 
@@ -47,8 +47,13 @@ FEATURES = (
 )
 """What the perceptron is given for each pixel; probabilities as log-odds, the others near [-1, 1]."""
 
-INPUTS = (*FEATURES, "lightness", "green-red", "blue-yellow", "is-told-foreground", "is-told-background")
-"""What the network is given: the perceptron's features, and what it can look at in a neighbourhood."""
+INPUTS = (
+    *FEATURES,
+    *("lightness", "green-red", "blue-yellow", "is-told-foreground", "is-told-background"),
+    *("expected", "foreground", "background"),
+)
+"""What the network is given: the perceptron's features, what it can look at in a neighbourhood, and what the perceptron
+says, as log-odds, which it corrects."""
 
 
 Texture: TypeAlias = tuple[NDArray[np.float32], ...]
@@ -98,8 +103,15 @@ class PerceptronBand:
 
     def load(self) -> Judge:
         """See `Band.load`."""
-        perceptron = read_perceptron(WEIGHTS, FEATURES)
-        return lambda *seen: perceptron(band_features(*seen))
+        return _PixelJudge(read_perceptron(WEIGHTS, FEATURES))
+
+
+@dataclass(frozen=True)
+class _PixelJudge:
+    perceptron: Perceptron
+
+    def __call__(self, lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
+        return self.perceptron(band_features(lab, texture, segmentation, labels))
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,8 @@ def band_inputs(lab: Planes, texture: Texture, segmentation: Probability, labels
     """What is named in `INPUTS`, float32 (inputs, h, w); see `band_features`."""
     features = band_features(lab, texture, segmentation, labels)
     told = np.stack([labels == label for label in (Label.FOREGROUND, Label.BACKGROUND)])
-    return np.concatenate([features, lab.transpose(2, 0, 1).astype(np.float32), told.astype(np.float32)])
+    guess = _log_odds(read_perceptron(WEIGHTS, FEATURES)(features))
+    return np.concatenate([features, lab.transpose(2, 0, 1).astype(np.float32), told.astype(np.float32), guess])
 
 
 def is_near_edge(features: Planes) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,14 +37,16 @@ class NetworkBand:
         from active_matting.models.weights import stamp_of
 
         path = SHIPPED if self.weights is None else Path(self.weights).expanduser().absolute()
-        return _Judge(_loaded(path, stamp_of(path)))
+        return _NetworkJudge(self, _loaded(path, stamp_of(path)))
 
 
 @dataclass(frozen=True, eq=False)
-class _Judge:
-    """See `Judge`."""
-
+class _NetworkJudge:
+    band: NetworkBand
     network: "BandNetwork"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NetworkBand.load, (self.band,)  # the network is its process's own
 
     def __call__(self, lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
         import torch

@@ -1,5 +1,6 @@
 """The network that draws the unknown band: its shape, what it learns from, and how a solver uses it."""
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from torch import Tensor, nn
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.models import PARTS
 from active_matting.models.band import BandNetwork
-from active_matting.models.weights import write_network
-from active_matting.segmenters.band import INPUTS, PreparedBand, make_band
+from active_matting.models.weights import read_part, write_network
+from active_matting.segmenters.band import BANDS, INPUTS, PreparedBand, make_band
+from active_matting.segmenters.band_network import SHIPPED
 from active_matting.solvers import make_solver
+from active_matting.testing import check_solver, made_up_image, made_up_labels
 from active_matting.training.recipe import Recipe, load_recipe
 from active_matting.training.tasks.bands import Bands, Moment, wanted_band
 from active_matting.training.train_network import train_network
@@ -39,15 +42,20 @@ def make_task(**changes: Any) -> Bands:
 def test_the_network_answers_for_pictures_of_any_shape(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     network = BandNetwork(inputs=5, width=4)
-    answer = network(torch.rand(2, 5, *shape))
+    planes = torch.rand(2, 5, *shape)
+    assert torch.equal(network(planes), planes[:, -3:])  # it begins with what it corrects
+    nn.init.normal_(network.head.weight)
+    answer = network(planes)
     assert answer.shape == (2, 3, *shape)
     assert bool(answer.isfinite().all())
+    assert not torch.equal(answer, planes[:, -3:])
 
 
 def test_the_network_sees_a_pixels_surroundings() -> None:
     torch.manual_seed(0)
-    network = BandNetwork(inputs=2, width=4).eval()
-    planes = torch.rand(1, 2, 64, 64, requires_grad=True)
+    network = BandNetwork(inputs=4, width=4)
+    nn.init.normal_(network.head.weight)
+    planes = torch.rand(1, 4, 64, 64, requires_grad=True)
     network(planes)[0, 1, 32, 32].backward()
     assert planes.grad is not None
     reach = planes.grad.abs().sum((0, 1))
@@ -55,7 +63,7 @@ def test_the_network_sees_a_pixels_surroundings() -> None:
     assert reach[32 + 12, 32] > 0
 
 
-@pytest.mark.parametrize("wrong", [{"inputs": 0}, {"width": 0}, {"width": 6}])
+@pytest.mark.parametrize("wrong", [{"inputs": 2}, {"width": 0}, {"width": 6}])
 def test_the_network_refuses_sizes_that_there_are_not(wrong: dict[str, int]) -> None:
     with pytest.raises(InvalidArgumentError, match="got"):
         PARTS.make("band", **(TINY | wrong))
@@ -157,7 +165,8 @@ def test_the_loss_is_the_cross_entropy_of_what_is_untold_and_what_later_answers_
         ({"states": (5, 3)}, "in order"),
         ({"segmenters": ()}, "at least one"),
         ({"lags": 1.5}, "lags must be in"),
-        ({"steadiness": -1.0}, "steadiness not negative"),
+        ({"own": -0.5}, "own must be in"),
+        ({"steadiness": -1.0}, "steadiness must not be negative"),
         ({"batch": 0}, "batch must be at least 1"),
         ({"segmenters": ("none",)}, "unknown segmenter"),
     ],
@@ -188,6 +197,39 @@ def test_a_network_that_was_trained_by_recipe_draws_bands(tmp_path: Path) -> Non
     assert alpha[7, 7] == 1
     assert alpha[27, 42] == 0
     assert np.isfinite(alpha).all()
+
+
+def test_with_the_weights_that_come_with_it_the_solver_keeps_the_contract() -> None:
+    check_solver(make_solver("segment-then-matte", solver="random-walk", band="network"))
+
+
+@pytest.mark.parametrize("name", BANDS.names())
+def test_a_prepared_image_draws_the_same_bands_in_another_process(name: str) -> None:
+    image, truth = made_up_image((40, 60))
+    band = PreparedBand.of(image, make_band(name))
+    copy = pickle.loads(pickle.dumps(band))
+    label_map, truth = made_up_labels((40, 60)), np.asarray(truth, dtype=np.float32)
+    for drawn, again in zip(band.draw(truth, label_map, 0.9), copy.draw(truth, label_map, 0.9), strict=True):
+        np.testing.assert_array_equal(drawn, again)
+
+
+class Guess(nn.Module):
+    """What the perceptron says, uncorrected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.none = nn.Parameter(torch.zeros(()))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        return planes[:, -3:] + self.none
+
+
+@torch.no_grad()
+def test_the_shipped_network_tells_more_than_the_perceptron_of_pictures_it_never_saw() -> None:
+    task = make_task(segmenters=("network",), states=(3, 6), validation=4)
+    network = read_part(SHIPPED, "band").eval()
+    corrected, guessed = task.validate(network), task.validate(Guess())
+    assert corrected["error"] < guessed["error"]
 
 
 def test_weights_that_are_missing_or_made_for_other_inputs_are_told(tmp_path: Path) -> None:

@@ -49,10 +49,10 @@ class Bands:
 
     Simulated users answer where the first of `segmenters` is most wrong; what each of them makes of the answers is
     kept, small, in a folder of the user's cache. A network has seen the pictures that it learned from, and errs less
-    on these than on others: so the band learns from segmentations of several segmenters, and in a share `lags` of the
-    moments from what the segmenter said some answers before. The loss is the cross-entropy of the three planes, half
-    of it where the segmentation is in doubt or near its edge; and `steadiness` times what later answers, which are
-    true, add to it where they add.
+    on these than on others: so the band learns, but for a share `own` of the moments, from what any of the segmenters
+    says, and in a share `lags` from what one said some answers before. The loss is the cross-entropy of the three
+    planes, half of it where the segmentation is in doubt or near its edge; and `steadiness` times what later answers,
+    which are true, add to it where they add.
 
     root, seed: see `Task`. sources: keywords of `Sources`, whose pictures should have soft edges. segmenters: names of
     `active_matting.segmenters.SEGMENTERS`. states: after how many answers.
@@ -70,7 +70,8 @@ class Bands:
     radius: float = 0.02
     episodes: int = 400
     batch: int = 4
-    lags: float = 0.25
+    own: float = 0.75
+    lags: float = 0.1
     steadiness: float = 1.0
     validation: int = 24
     draw: int = 0
@@ -81,10 +82,11 @@ class Bands:
         for name in ("episodes", "batch", "validation"):
             if getattr(self, name) < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.lags <= 1 or self.steadiness < 0:
-            raise InvalidArgumentError(
-                f"lags must be in [0, 1] and steadiness not negative, got {self.lags} and {self.steadiness}"
-            )
+        for name in ("own", "lags"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidArgumentError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.steadiness < 0:
+            raise InvalidArgumentError(f"steadiness must not be negative, got {self.steadiness}")
         for name in ("states", "segmenters"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if len(self.states) < 2 or list(self.states) != sorted(set(self.states)) or self.states[0] < 1:
@@ -104,7 +106,8 @@ class Bands:
         after: list[Moment] = []
         for _ in range(self.batch):
             episode, at = int(rng.integers(self.episodes)), int(rng.integers(len(self.states) - 1))
-            which, lag = int(rng.integers(len(self.segmenters))), int(rng.random() < self.lags)
+            which = 0 if rng.random() < self.own else int(rng.integers(len(self.segmenters)))
+            lag = int(rng.random() < self.lags)
             is_mirrored = rng.random() < 0.5
             for moments, when in ((before, at), (after, at + 1)):
                 moment = self.moment(episode, when, which, lag)
