@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from active_matting.cache import Arrays, Cache, default_folder, make_key
+from active_matting.cache import Arrays
 from active_matting.errors import InvalidArgumentError
 from active_matting.kept import made_by
 from active_matting.segmenters import make_segmenter
@@ -23,10 +23,10 @@ from active_matting.solvers import make_solver
 from active_matting.solvers.base import has_both_classes
 from active_matting.training.lessons import Sources
 from active_matting.training.tasks.batches import draw_batch
+from active_matting.training.tasks.played import drawn_from, kept_episode
 from active_matting.training.users import check_users, draw_user
 from active_matting.types import Alpha, Label
 
-LIMIT = 8 * 1024**3
 SCALE = 2
 """How many times larger than the band the pictures are that it is drawn for."""
 
@@ -140,8 +140,7 @@ class Bands:
 
         Where that segmenter can make nothing of the labels, as the first one does.
         """
-        key = make_key(episode=episode, held_out=held_out, **self._made_by)
-        kept = Cache(default_folder() / "training", LIMIT).arrays(_KIND, key, lambda: self._played(episode, held_out))
+        kept = kept_episode(_KIND, self._made_by, episode, held_out, self._played)
         label_map, said = kept["label_maps"][at], max(0, at - lag)
         segmentation = kept["segmentations"][which if kept["is_made"][which, said] else 0, said]
         lab, texture = (kept[name].astype(np.float32) for name in ("lab", "texture"))
@@ -152,12 +151,12 @@ class Bands:
     @cached_property
     def _made_by(self) -> dict[str, Any]:
         """What the episodes depend on."""
-        groups = self._training.files()
-        content = {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in groups.items()}
-        settings = {name: getattr(self, name) for name in ("segmenters", "states", "radius", "draw")}
+        names = ("segmenters", "states", "radius", "draw")
+        settings = {name: getattr(self, name) for name in names} | {"users": dict(self.users)}
         code = ("training/users.py", "training/lessons.py", "training/tasks/bands.py", "robots")
+        # Of segmenters as of solvers: all code and weights of the package that either may use.
         solver = made_by(make_solver("segment-then-matte"), "segment-then-matte", {}, *code)
-        return {**solver, **settings, "users": dict(self.users), "sources": dict(self.sources), "files": content}
+        return {**solver, **settings, "sources": dict(self.sources), "files": drawn_from(self._training)}
 
     def _played(self, episode: int, held_out: bool) -> Arrays:
         rng = np.random.default_rng([self.draw, episode, int(held_out)])

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from active_matting.cache import Arrays, Cache, default_folder, make_key
+from active_matting.cache import Arrays
 from active_matting.errors import InvalidArgumentError
 from active_matting.kept import made_by
 from active_matting.metrics import rmse
@@ -22,10 +22,10 @@ from active_matting.solvers.named import NamedSolver
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.losses import colour_loss, root_mean_square
 from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
+from active_matting.training.tasks.played import drawn_from, kept_episode
 from active_matting.training.users import check_users, draw_user
 from active_matting.types import Alpha, LabelMap
 
-LIMIT = 8 * 1024**3
 _KIND = "played-episode"
 
 
@@ -127,20 +127,23 @@ class Corrections:
 
     def state(self, episode: int, at: int, held_out: bool = False) -> State:
         """The `at`-th of `states` of an episode, of those for training or of those held out."""
-        key = make_key(episode=episode, held_out=held_out, **self._made_by)
-        arrays = Cache(default_folder() / "training", LIMIT).arrays(_KIND, key, lambda: self._played(episode, held_out))
+        arrays = kept_episode(_KIND, self._made_by, episode, held_out, self._played)
         lesson = Lesson(*(_unit(arrays[name]) for name in Lesson._fields))
         return State(lesson, arrays["label_maps"][at], _unit(arrays["guesses"][at]))
 
     @cached_property
     def _made_by(self) -> dict[str, Any]:
         """What the episodes depend on."""
-        groups = self._training.files()
-        content = {name: [[path.name, path.stat().st_size] for path in paths] for name, paths in groups.items()}
         names = ("size", "scale", "states", "radius", "draw")
         settings = {name: getattr(self, name) for name in names} | {"users": dict(self.users)}
         seen = {} if self.looks_at is None else {"looks_at": _made_by(self.looks_at)}
-        return {**_made_by(self.solver), **seen, **settings, "sources": dict(self.sources), "files": content}
+        return {
+            **_made_by(self.solver),
+            **seen,
+            **settings,
+            "sources": dict(self.sources),
+            "files": drawn_from(self._training),
+        }
 
     def _played(self, episode: int, held_out: bool) -> Arrays:
         rng = np.random.default_rng([self.draw, episode, int(held_out)])
