@@ -64,6 +64,7 @@ def test_a_wheel_holds_every_module_once(tmp_path: Path) -> None:
         "agents/policy.py",
         "agents/weights/small/weights.safetensors",
         f"{features}/features.safetensors",
+        "segmenters/weights/band-network/weights.safetensors",
         f"{features}/LICENSE",
         "py.typed",
     ):

@@ -351,6 +351,8 @@ def test_parts_are_named_with_their_parameters() -> None:
         "segmenter_kwargs": {"side": 80, "iterations": 2},
         "solver": "closed-form",
         "solver_kwargs": {"epsilon": 1e-5},
+        "band": "network",
+        "band_kwargs": {"weights": None},
         "sureness": 0.9,
     }
     solver: Any = make_solver("segment-then-matte", **json.loads(json.dumps(arguments)))
@@ -372,6 +374,8 @@ def test_parts_are_named_with_their_parameters() -> None:
         ({"solver": "segment-then-matte"}, InvalidArgumentError, "cannot matte with itself"),
         ({"solver_kwargs": {"no": 1}}, InvalidArgumentError, "it takes"),
         ({"segmenter_kwargs": {"side": 3}}, InvalidArgumentError, "it takes"),
+        ({"band": "no"}, UnknownNameError, "unknown band 'no'"),
+        ({"band_kwargs": {"weights": "w"}}, InvalidArgumentError, "it takes"),
         ({"sureness": 1.0}, InvalidArgumentError, "sureness must be at least 0.5 and below 1, got 1"),
     ],
 )
