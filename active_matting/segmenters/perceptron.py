@@ -11,7 +11,12 @@ from active_matting.errors import FileError
 
 Matrix = NDArray[np.float32]
 
-_BLOCK = 4096  # pixels at once, so that a layer's output stays in the cache
+_MOST_PRODUCTS = 2**18
+"""Of a matrix product that OpenBLAS makes on one thread. The others of its threads wait actively for some 30 ms after a
+larger one, and take the cores from torch's and numba's: what follows, such as a network, took up to four times as long.
+"""
+
+_AT_ONCE = 48  # such products, so that a layer's output stays in the cache
 
 
 @dataclass(frozen=True)
@@ -26,15 +31,23 @@ class Perceptron:
         inputs, h, w = features.shape
         flat = features.reshape(inputs, h * w)
         result = np.empty((len(self.biases[-1]), h * w), dtype=np.float32)
-        last = len(self.weights) - 1
-        for start in range(0, h * w, _BLOCK):
-            block = flat[:, start : start + _BLOCK]
-            for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                block = weight @ block + bias[:, None]
-                if i < last:
-                    np.maximum(block, 0, out=block)
-            result[:, start : start + _BLOCK] = 1 / (1 + np.exp(-np.clip(block, -30, 30)))
+        few = max(1, _MOST_PRODUCTS // max(weight.size for weight in self.weights))
+        whole = h * w - h * w % few
+        for start in range(0, whole, few * _AT_ONCE):
+            end = min(whole, start + few * _AT_ONCE)
+            pieces = flat[:, start:end].reshape(inputs, -1, few).swapaxes(0, 1)
+            result[:, start:end] = self._said(pieces).swapaxes(0, 1).reshape(len(result), -1)
+        result[:, whole:] = self._said(flat[:, whole:])
         return result.reshape(-1, h, w)
+
+    def _said(self, pixels: Matrix) -> Matrix:
+        """Outputs (..., outputs, n) for inputs (..., inputs, n)."""
+        last = len(self.weights) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            pixels = weight @ pixels + bias[:, None]
+            if i < last:
+                np.maximum(pixels, 0, out=pixels)
+        return np.asarray(1 / (1 + np.exp(-np.clip(pixels, -30, 30))))
 
 
 @cache

@@ -324,6 +324,22 @@ def test_grabcut_refuses_what_it_cannot_do() -> None:
         make_segmenter("grabcut", iterations=0)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (9, 7), (70, 83), (200, 200)])
+def test_a_perceptron_says_what_its_matrices_do(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    sizes = (23, 64, 32, 3)
+    weights = [rng.normal(0, 0.2, (outputs, inputs)).astype(np.float32) for inputs, outputs in pairwise(sizes)]
+    biases = [rng.normal(0, 0.2, outputs).astype(np.float32) for outputs in sizes[1:]]
+    features = rng.normal(size=(sizes[0], *shape)).astype(np.float32)
+    expected = features.astype(np.float64)
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        expected = np.einsum("of,fhw->ohw", weight, expected) + bias[:, None, None]
+        expected = np.maximum(expected, 0) if number < 2 else 1 / (1 + np.exp(-expected))
+    found = Perceptron(tuple(weights), tuple(biases))(features)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", BANDS.names())
 def test_a_band_keeps_what_was_told(name: str) -> None:
     shape = (60, 75)
