@@ -13,7 +13,7 @@ from active_matting.agents import make_agent
 from active_matting.annotators import make_annotator
 from active_matting.data.rendered import Rendered
 from active_matting.session import QuerySession
-from active_matting.solvers import make_solver
+from active_matting.solvers.named import NamedSolver
 from active_matting.solvers.warm_up import warm_up
 from active_matting.widget.controller import Controller
 from active_matting.widget.outputs import Outputs
@@ -24,16 +24,16 @@ PARTS = ("kept", "solve", "matte", "suggestion")
 def main() -> None:
     """Print the median and the quartiles of each part, in milliseconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--solver", default="shared", help="by name (%(default)s)")
+    parser.add_argument("--solver", default="shared", help="NAME or 'NAME {JSON}' (%(default)s)")
     parser.add_argument("--agent", default="spatial", help="by name (%(default)s)")
     parser.add_argument("--size", type=int, default=400, help="of the image, pixels (%(default)s)")
     parser.add_argument("--images", type=int, default=3, help="how many (%(default)s)")
     parser.add_argument("--answers", type=int, default=12, help="on each; the first two are not counted (%(default)s)")
     given = parser.parse_args()
-    warm_up(make_solver(given.solver))
+    warm_up(NamedSolver.read(given.solver).make())
     times: dict[str, list[float]] = {part: [] for part in PARTS}
     for sample in Rendered(split="test", count=given.images, size=given.size):
-        session = QuerySession(sample.image, make_solver(given.solver), make_agent(given.agent))
+        session = QuerySession(sample.image, NamedSolver.read(given.solver).make(), make_agent(given.agent))
         for part, values in answer(session, make_annotator("exact", sample.alpha), given.answers).items():
             times[part] += values
     print("| part | ms, median (quartiles) |\n|---|---|")
