@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.models.hints import marks_of
 from active_matting.registry import Registry
 from active_matting.segmenters.base import (
     Probability,
@@ -185,15 +186,25 @@ def band_features(lab: Planes, texture: Texture, segmentation: Probability, labe
 def band_inputs(lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
     """What is named in `INPUTS`, float32 (inputs, h, w); see `band_features`."""
     features = band_features(lab, texture, segmentation, labels)
-    told = np.stack([labels == label for label in (Label.FOREGROUND, Label.BACKGROUND)])
     guess = _log_odds(read_perceptron(WEIGHTS, FEATURES)(features))
-    return np.concatenate([features, lab.transpose(2, 0, 1).astype(np.float32), told.astype(np.float32), guess])
+    return np.concatenate([features, lab.transpose(2, 0, 1), marks_of(labels)[::-1], guess])
 
 
 def is_near_edge(features: Planes) -> NDArray[np.bool_]:
     """Where the segmentation is in doubt or near its edge, (h, w), of features as `band_features` has them."""
     highest, lowest = (features[FEATURES.index(f"{what}-of-7")] for what in ("highest", "lowest"))
     return np.asarray((highest > -0.4) & (lowest < 0.4))
+
+
+def wanted_band(alpha: Alpha, shape: tuple[int, int]) -> Planes:
+    """What a judge should say of a picture, float32 (3, h, w), of its alpha whose sides are the same multiple of h, w.
+
+    The mean in each cell, and whether all of a cell and its rim of a pixel is foreground alone, or background alone.
+    """
+    scale = alpha.shape[0] // shape[0]
+    window, anchor = np.ones((scale + 2, scale + 2), dtype=np.uint8), (1, 1)
+    lowest, highest = (extreme(alpha, window, anchor=anchor)[::scale, ::scale] for extreme in (cv2.erode, cv2.dilate))
+    return np.stack([resize_image(alpha, shape), lowest > 0.95, highest < 0.05]).astype(np.float32)
 
 
 def _to_other(mask: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -70,8 +70,8 @@ class SegmentThenMatte:
         """See `Solver.prepare`."""
         image = check_image(image).copy()
         segmenter, band, solver = self._parts()
-        drawn = PreparedBand.of(image, band)
-        parts = PreparedParts(segmenter.prepare(image), drawn, solver.prepare(image), self.sureness)
+        prepared_band = PreparedBand.of(image, band)
+        parts = PreparedParts(segmenter.prepare(image), prepared_band, solver.prepare(image), self.sureness)
         needs_both = needs_both_classes(parts.segmenter)
         return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, needs_both_classes=needs_both)
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -100,12 +99,8 @@ def collect(
 
 
 def _targets(truth: Alpha) -> tuple[Matrix, Matrix]:
-    """The small alpha (1, h, w); and the larger, and whether all of a pixel and its rim is foreground, background."""
-    alpha = resize_image(truth, _LARGE)
-    factor = truth.shape[0] // band.SIDE
-    window, anchor = np.ones((factor + 2, factor + 2), dtype=np.uint8), (1, 1)
-    lowest, highest = (extreme(truth, window, anchor=anchor)[::factor, ::factor] for extreme in (cv2.erode, cv2.dilate))
-    return resize_image(truth, _SMALL)[None], np.stack([alpha, lowest > 0.95, highest < 0.05]).astype(np.float32)
+    """What the segmenter should say, the small alpha (1, h, w), and what the band should, see `band.wanted_band`."""
+    return resize_image(truth, _SMALL)[None], band.wanted_band(truth, _LARGE)
 
 
 def _near_edges(edge_seen: Matrix, label_map: LabelMap, rng: np.random.Generator) -> NDArray[np.int64]:

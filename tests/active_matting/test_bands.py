@@ -14,12 +14,12 @@ from active_matting.errors import FileError, InvalidArgumentError, UnknownNameEr
 from active_matting.models import PARTS
 from active_matting.models.band import BandNetwork
 from active_matting.models.weights import read_part, write_network
-from active_matting.segmenters.band import BANDS, INPUTS, PreparedBand, make_band
+from active_matting.segmenters.band import BANDS, INPUTS, PreparedBand, make_band, wanted_band
 from active_matting.segmenters.band_network import SHIPPED
 from active_matting.solvers import make_solver
 from active_matting.testing import check_solver, made_up_image, made_up_labels
 from active_matting.training.recipe import Recipe, load_recipe
-from active_matting.training.tasks.bands import Bands, Moment, wanted_band
+from active_matting.training.tasks.bands import Bands, Moment
 from active_matting.training.train_network import train_network
 from active_matting.types import Label
 
@@ -73,7 +73,7 @@ def test_a_cell_is_pure_where_it_and_its_rim_are() -> None:
     alpha = np.zeros((12, 12), dtype=np.float32)
     alpha[:, 6:] = 1
     alpha[0, 0] = 0.5
-    mean, foreground, background = wanted_band(alpha)
+    mean, foreground, background = wanted_band(alpha, (6, 6))
     np.testing.assert_array_equal(foreground[3], [0, 0, 0, 0, 1, 1])  # columns 6 and 7 touch 5
     np.testing.assert_array_equal(background[3], [1, 1, 0, 0, 0, 0])
     assert background[0, 0] == 0
@@ -90,14 +90,13 @@ def test_moments_are_of_one_picture_and_what_is_told_of_it_is_true() -> None:
         assert few.seen.dtype == np.float32
         assert np.isfinite(few.seen).all()
         for moment in (few, many):
-            foreground, background = (moment.seen[INPUTS.index(f"is-told-{name}")] == 1 for name in NAMES)
+            foreground, background = (
+                moment.seen[INPUTS.index(f"is-told-{name}")] == 1 for name in ("foreground", "background")
+            )
             np.testing.assert_array_equal(moment.is_untold, ~(foreground | background))
             assert moment.wanted[0][foreground].mean() > 0.98
             assert moment.wanted[0][background].mean() < 0.02
         assert 0 < (~few.is_untold).sum() < (~many.is_untold).sum()
-
-
-NAMES = ("foreground", "background")
 
 
 def test_episodes_are_played_once_and_shared_by_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

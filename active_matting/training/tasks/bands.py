@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,25 +13,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from active_matting.cache import Arrays
+from active_matting.data.images import to_bytes
 from active_matting.errors import InvalidArgumentError
 from active_matting.kept import made_by
 from active_matting.segmenters import make_segmenter
-from active_matting.segmenters.band import COARSE, SIDE, band_inputs, band_planes, is_near_edge
+from active_matting.segmenters.band import COARSE, SIDE, band_inputs, band_planes, is_near_edge, wanted_band
 from active_matting.segmenters.base import needs_both_classes, resize_image, resize_labels
+from active_matting.segmenters.planes import Planes
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import has_both_classes
 from active_matting.training.lessons import Sources
 from active_matting.training.tasks.batches import draw_batch
 from active_matting.training.tasks.played import drawn_from, kept_episode
 from active_matting.training.users import check_users, draw_user
-from active_matting.types import Alpha, Label
+from active_matting.types import Label
 
 SCALE = 2
 """How many times larger than the band the pictures are that it is drawn for."""
 
 _KIND = "played-bands"
-
-Planes = NDArray[np.float32]
 
 
 class Moment(NamedTuple):
@@ -55,10 +54,10 @@ class Bands:
     which are true, add to it where they add.
 
     root, seed: see `Task`. sources: keywords of `Sources`, whose pictures should have soft edges. segmenters: names of
-    `active_matting.segmenters.SEGMENTERS`. states: after how many answers.
-    users, radius: see `draw_user`. episodes: how many there are; batch: of pairs of their moments, one after the other.
-    validation: held-out episodes. The episodes depend on `draw`, not on the run's seed, so that runs share them.
-    Raises `InvalidArgumentError`, and what `Sources` and making the segmenters raise.
+    `active_matting.segmenters.SEGMENTERS`. states: after how many answers. users, radius: see `draw_user`. episodes:
+    how many there are; batch: of pairs of their moments, one after the other. validation: held-out episodes. The
+    episodes depend on `draw`, not on the run's seed, so that runs share them. Raises `InvalidArgumentError`, and what
+    `Sources` and making the segmenters raise.
     """
 
     root: Path
@@ -136,13 +135,9 @@ class Bands:
         return self._training.files()
 
     def moment(self, episode: int, at: int, which: int = 0, lag: int = 0, held_out: bool = False) -> Moment:
-        """The `at`-th of `states` of an episode as the `which`-th segmenter sees it, `lag` states behind.
-
-        Where that segmenter can make nothing of the labels, as the first one does.
-        """
+        """The `at`-th of `states` of an episode as the `which`-th segmenter sees it, `lag` states behind."""
         kept = kept_episode(_KIND, self._made_by, episode, held_out, self._played)
-        label_map, said = kept["label_maps"][at], max(0, at - lag)
-        segmentation = kept["segmentations"][which if kept["is_made"][which, said] else 0, said]
+        label_map, segmentation = kept["label_maps"][at], kept["segmentations"][which, max(0, at - lag)]
         lab, texture = (kept[name].astype(np.float32) for name in ("lab", "texture"))
         seen = band_inputs(lab, tuple(texture), segmentation.astype(np.float32) / 255, label_map)
         wanted = np.asarray(kept["wanted"] / np.float32(255), dtype=np.float32)
@@ -164,27 +159,25 @@ class Bands:
         segmenters = [make_segmenter(name).prepare(lesson.image) for name in self.segmenters]
         user = draw_user(self.users, lesson.alpha, self.radius, rng)
         believed = np.full(lesson.alpha.shape, user.before_any, dtype=np.float32)
-        label_maps, segmentations, is_made = [], [], []
+        label_maps, segmentations = [], []
         for count in range(1, self.states[-1] + 1):
             user.answer(believed)
             has_both = bool(has_both_classes(user.label_map[None])[0])
-            can = [has_both or not needs_both_classes(segmenter) for segmenter in segmenters]
-            if can[0]:
-                believed = segmenters[0].segment(user.label_map)
+            said = []  # by each segmenter; by one that can make nothing of one class, what the first believes
+            for segmenter in segmenters if count in self.states else segmenters[:1]:
+                can = has_both or not needs_both_classes(segmenter)
+                said.append(segmenter.segment(user.label_map) if can else believed)
+                believed = said[0]
             if count in self.states:
-                asked = list(zip(segmenters, can, strict=True))[1:]
-                others = [each.segment(user.label_map) if is_able else believed for each, is_able in asked]
                 label_maps.append(resize_labels(user.label_map, (SIDE, SIDE)))
-                segmentations.append(np.stack([_small(plane) for plane in (believed, *others)]))
-                is_made.append(can)
+                segmentations.append(np.stack([to_bytes(resize_image(plane, (COARSE, COARSE))) for plane in said]))
         lab, texture = band_planes(lesson.image)
         return {
             "lab": lab.astype(np.float16),
             "texture": np.stack(texture).astype(np.float16),
-            "wanted": np.asarray(255 * wanted_band(lesson.alpha), dtype=np.uint8),
+            "wanted": np.asarray(255 * wanted_band(lesson.alpha, (SIDE, SIDE)), dtype=np.uint8),
             "label_maps": np.stack(label_maps),
             "segmentations": np.stack(segmentations, axis=1),
-            "is_made": np.array(is_made).T,
         }
 
 
@@ -216,20 +209,3 @@ def _weights(moment: Moment) -> Planes:
     near = moment.is_untold & is_near_edge(moment.seen)
     shares = [plane / max(1, plane.sum()) for plane in (moment.is_untold, near if near.any() else moment.is_untold)]
     return np.asarray(sum(shares) / 2, dtype=np.float32)
-
-
-def wanted_band(alpha: Alpha) -> Planes:
-    """What a band is to be, float32 (3, h, w), h and w being 1 / `SCALE` of H and W of the alpha.
-
-    Its mean in each cell, and whether all of a cell and its rim of a pixel is foreground, or background.
-    """
-    h, w = alpha.shape[0] // SCALE, alpha.shape[1] // SCALE
-    window, anchor = np.ones((SCALE + 2, SCALE + 2), dtype=np.uint8), (1, 1)
-    lowest, highest = (extreme(alpha, window, anchor=anchor)[::SCALE, ::SCALE] for extreme in (cv2.erode, cv2.dilate))
-    mean = cv2.resize(alpha, (w, h), interpolation=cv2.INTER_AREA)
-    return np.stack([mean, lowest > 0.95, highest < 0.05]).astype(np.float32)
-
-
-def _small(plane: Alpha) -> NDArray[np.uint8]:
-    small = resize_image(plane, (COARSE, COARSE))
-    return np.asarray(np.rint(255 * np.clip(small, 0, 1)), dtype=np.uint8)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from active_matting.cache import Arrays
+from active_matting.data.images import to_bytes
 from active_matting.errors import InvalidArgumentError
 from active_matting.kept import made_by
 from active_matting.metrics import rmse
@@ -167,7 +168,7 @@ class Corrections:
 
     def _small(self, plane: NDArray[np.float32]) -> NDArray[np.uint8]:
         small = cv2.resize(plane, (self.size, self.size), interpolation=cv2.INTER_AREA)
-        return np.asarray(np.rint(255 * np.clip(small, 0, 1)), dtype=np.uint8)
+        return to_bytes(np.clip(small, 0, 1))
 
 
 def _made_by(solver: str) -> dict[str, Any]:
