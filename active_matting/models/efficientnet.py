@@ -202,4 +202,5 @@ def _seen(picture: Tensor, remembered: Recent) -> Pyramid:
     return seen
 
 
-_TRAINING, _SOLVING = Recent(limit=512 * 1024**2), Recent(limit=4 * 1024**2)
+# Recipes have some 3000 pictures, each mirrored too, of 0.28 MB; looking again takes as long as learning from them.
+_TRAINING, _SOLVING = Recent(limit=2 * 1024**3), Recent(limit=4 * 1024**2)

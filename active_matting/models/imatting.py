@@ -18,10 +18,11 @@ def make_imatting(
     trust: float = 1.0,
     side: int | None = None,
     recognises: bool = False,
+    detail: int = 1,
 ) -> FBA:
     """FBA whose encoder sees 9 channels, the image and six hints, so that labels may be sparse (sec. 5.2.1).
 
-    guess, trust, side, recognises: see `FBA`; with a guess it sees a tenth channel.
+    guess, trust, side, recognises, detail: see `FBA`; with a guess it sees a tenth channel.
     """
     return FBA(
         width,
@@ -33,4 +34,5 @@ def make_imatting(
         trust=trust,
         side=side,
         recognises=recognises,
+        detail=detail,
     )

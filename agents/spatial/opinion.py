@@ -18,7 +18,7 @@ from active_matting.models.weights import find_weights
 from active_matting.segmenters.base import scaled_shape
 from active_matting.solvers.network.loading import LoadedNetwork, load_for_solving
 from active_matting.solvers.network.views import Canvas
-from active_matting.types import Label
+from active_matting.types import Label, LabelMap
 
 KIND = "spatial-opinions"
 
@@ -38,23 +38,32 @@ def second_opinion(image: Tensor, told: Tensor, matte: Tensor) -> Tensor:
     opinion = matte.float().clone()
     asked = [number for number in range(len(matte)) if (told[number] > 0.5).any()]
     if asked:
-        planes = [_planes(image[number], told[number], matte[number, 0], loaded) for number in asked]
-        h, w = planes[0][1]
-        answers = loaded.predict(torch.cat([each for each, _ in planes]))[:, :1, :h, :w]
+        canvases = [_canvas(image[number], loaded) for number in asked]
+        planes = [
+            canvas.planes(_labels(told[number]), matte[number, 0].float().cpu().numpy(), loaded)
+            for number, canvas in zip(asked, canvases, strict=True)
+        ]
+        detailed = [canvas.detailed for canvas in canvases if canvas.detailed is not None]
+        h, w = canvases[0].shape
+        answers = loaded.predict(torch.cat(planes), torch.cat(detailed) if detailed else None)[:, :1, :h, :w]
         size = (int(matte.shape[2]), int(matte.shape[3]))
         opinion[asked] = functional.interpolate(answers.clamp(0, 1), size, mode="bilinear", align_corners=False)
     return opinion.to(matte)
 
 
-def _planes(image: Tensor, told: Tensor, matte: Tensor, loaded: LoadedNetwork) -> tuple[Tensor, tuple[int, int]]:
-    """What the network is shown, (1, 12, h', w'), and its shape without the padding."""
-    height, width = matte.shape
+def _canvas(image: Tensor, loaded: LoadedNetwork) -> Canvas:
+    """The image (3, H, W) as the network is shown it."""
+    height, width = image.shape[1:]
     shape = scaled_shape((height, width), loaded.network.side or max(height, width))
-    canvas = Canvas.of(np.ascontiguousarray(image.float().permute(1, 2, 0).cpu().numpy()), shape, loaded)
-    labels = np.zeros((height, width), dtype=np.int8)
+    return Canvas.of(np.ascontiguousarray(image.float().permute(1, 2, 0).cpu().numpy()), shape, loaded)
+
+
+def _labels(told: Tensor) -> LabelMap:
+    """What was told to be foreground, and background, (2, H, W), as a label map."""
+    labels = np.zeros(told.shape[1:], dtype=np.int8)
     for plane, label in zip(told.cpu().numpy() > 0.5, (Label.FOREGROUND, Label.BACKGROUND), strict=True):
         labels[plane] = label
-    return canvas.planes(labels, matte.float().cpu().numpy(), loaded), shape
+    return labels
 
 
 def opinions_on(episode: Episode, cells: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from active_matting.cache import Cache
-from active_matting.errors import InvalidArgumentError
+from active_matting.errors import InvalidArgumentError, InvalidArrayError
 from active_matting.metrics import rmse
 from active_matting.models import make_network
 from active_matting.models.base import Network
@@ -94,6 +94,41 @@ def test_users_may_correct_another_solver_than_the_one_whose_mattes_are_kept() -
     assert differ > 0
 
 
+def test_pictures_are_kept_in_detail_for_networks_that_look_for_it(cache: Path) -> None:
+    plain, task = make_task(scale=4), make_task(scale=4, detail=2, batch=6)
+    state, detailed = plain.state(1, 1), task.state(1, 1)
+    assert state.detailed is None
+    assert detailed.detailed is not None
+    np.testing.assert_array_equal(detailed.guess, state.guess)
+    assert detailed.detailed.shape == (64, 64, 3)
+    means = detailed.detailed.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
+    assert np.abs(means - state.lesson.image).max() < 1.5 / 255
+    assert len(list(cache.iterdir())) == 2
+    for each in task.load(0):  # mirrored ones among them
+        assert each.detailed is not None
+        means = each.detailed.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
+        assert np.abs(means - each.lesson.image).max() < 1.5 / 255
+
+
+def test_networks_of_detail_learn_from_pictures_in_detail_alone() -> None:
+    network = make_network("imatting", **TINY, recognises=True, detail=2)
+    task = make_task(detail=2)
+    (loss,) = task.losses(network, task.load(0), np.random.default_rng(0))
+    assert loss is not None
+    loss.backward()  # type: ignore[no-untyped-call]
+    slope = network.get_parameter("decoder.conv_up4.4.weight").grad
+    assert slope is not None
+    assert slope.abs().max() > 0
+    assert set(task.validate(network.eval())) >= {"rmse@2", "error"}
+    with pytest.raises(InvalidArrayError, match="detailed must have shape"):
+        next(iter(make_task().losses(network, make_task().load(0), np.random.default_rng(0))))
+    same = next(iter(task.losses(untrained(), task.load(0), np.random.default_rng(0))))
+    plain = next(iter(make_task().losses(untrained(), make_task().load(0), np.random.default_rng(0))))
+    assert same is not None
+    assert plain is not None
+    assert same.item() == pytest.approx(plain.item(), rel=1e-6)
+
+
 def test_batches_depend_on_seed_and_number_alone_and_show_mirrored_states_too() -> None:
     task = make_task(batch=12)
     one, again, other = task.load(3), make_task(batch=12).load(3), task.load(4)
@@ -174,6 +209,8 @@ def test_a_change_that_leads_out_of_bounds_can_be_learnt_from() -> None:
         ({"states": (3, 2)}, "states must be numbers of answers"),
         ({"states": ()}, "states must be numbers of answers"),
         ({"episodes": 0}, "episodes must be at least 1"),
+        ({"detail": 0}, "detail must be at least 1"),
+        ({"detail": 3}, "detail must be at most scale, 2"),
         ({"solver": "knn {"}, "what follows knn must be JSON"),
         ({"looks_at": 'knn {"wild": 1}'}, "wild"),
         ({"users": {}}, "users must be numbers from 0"),

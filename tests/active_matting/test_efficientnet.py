@@ -1,6 +1,8 @@
 """The pretrained features: against the published layers written out, and what a network is told of them."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from active_matting.errors import FileError
+from active_matting.errors import FileError, InvalidArgumentError, InvalidArrayError
 from active_matting.models import efficientnet, make_network
 from active_matting.models.efficientnet import EfficientNetLite0, Recognition, folded, looked_at, pretrained
+from active_matting.models.fba import FBA
+from active_matting.models.weights import write_network
 from active_matting.recent import Recent
+from active_matting.solvers import make_solver
+from active_matting.testing import made_up_image, made_up_labels
 
 STRIDES = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
 KERNELS = [3, 3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3]
@@ -163,6 +169,69 @@ def test_memory_is_limited() -> None:
     assert len(memory) == 1
     assert found[0] is not found[2]
     assert efficientnet._seen(pictures[1], memory) is found[3]
+
+
+DETAILED = {"width": 8, "depths": [1, 1, 1, 1], "head": [8, 8], "recognises": True, "detail": 2}
+
+
+def telling(arguments: Mapping[str, Any]) -> FBA:
+    """An untrained network of `imatting` that listens to what is recognised."""
+    torch.manual_seed(0)
+    network = make_network("imatting", **arguments)
+    assert isinstance(network, FBA)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("recognition."):
+                parameter.normal_()
+    return network
+
+
+def test_it_looks_in_the_larger_picture_where_it_is_to() -> None:
+    network, plain = telling(DETAILED), telling(DETAILED | {"detail": 1})
+    image, marks, hints, previous = (torch.rand(1, count, 32, 32) for count in (3, 2, 6, 1))
+    sharp = functional.interpolate(image, scale_factor=2, mode="nearest")
+    other = sharp.clone()
+    other[:, :, ::2] = 0
+    with torch.no_grad():
+        alphas = [network(image, marks, hints, previous, each).alpha for each in (sharp, other)]
+        assert (alphas[0] - alphas[1]).abs().max() > 1e-4
+        assert not torch.equal(plain(image, marks, hints, previous).alpha, alphas[0])
+
+
+@pytest.mark.parametrize("shape", [None, (1, 3, 32, 32), (1, 3, 64, 96)])
+def test_a_network_of_detail_refuses_other_pictures(shape: tuple[int, ...] | None) -> None:
+    planes = [torch.rand(1, count, 32, 32) for count in (3, 2, 6, 1)]
+    with pytest.raises(InvalidArrayError, match=r"detailed must have shape \(1, 3, 64, 64\) for a network of detail 2"):
+        telling(DETAILED)(*planes, *([] if shape is None else [torch.rand(shape)]))
+
+
+@pytest.mark.parametrize("changes", [{"detail": 0}, {"recognises": False}])
+def test_detail_is_for_those_that_recognise(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError, match="detail must be 1, or more for a network that recognises"):
+        make_network("imatting", **(DETAILED | changes))
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": 64}, {"augmentations": 2}])
+def test_solvers_show_it_the_picture_at_that_size(tmp_path: Path, options: dict[str, Any]) -> None:
+    arguments = DETAILED | {"side": 48}
+    write_network(tmp_path / "net", telling(arguments), "imatting", arguments)
+    image, labels = made_up_image((96, 96))[0], made_up_labels((96, 96))
+    solver = make_solver("imatting", weights=str(tmp_path / "net"), fusion=False, **options)
+    seen: list[tuple[int, ...]] = []
+    looked = Recognition.forward
+
+    def look(self: Recognition, picture: Tensor, shape: tuple[int, int]) -> Tensor:
+        seen.append(tuple(picture.shape))
+        turned = picture.flip(3) if options.get("augmentations") and len(seen) % 2 == 0 else picture
+        torch.testing.assert_close(turned[0].permute(1, 2, 0), torch.from_numpy(image))
+        return looked(self, picture, shape)
+
+    prepared = solver.prepare(image)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recognition, "forward", look)
+        prepared.solve(labels)
+    assert set(seen) == {(1, 3, 96, 96)}
+    assert len(seen) == options.get("augmentations", 1)
 
 
 def test_a_network_that_was_not_told_begins_as_it_was() -> None:

@@ -78,6 +78,17 @@ def test_what_is_run_in_tiles_is_what_is_run_at_once_where_places_do_not_matter(
     assert len(sizes) == 4 * 3
 
 
+def test_of_what_is_larger_each_tile_gets_its_own_part() -> None:
+    planes = torch.rand(1, 3, 136, 72)
+    larger = torch.nn.functional.interpolate(planes, scale_factor=3, mode="nearest")
+
+    def predict(part: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+        assert torch.equal(same[:, :, ::3, ::3], part)
+        return part + same[:, :, 2::3, 2::3]
+
+    torch.testing.assert_close(run_in_tiles(predict, planes, 64, 8, larger), 2 * planes)
+
+
 def test_tiles_that_disagree_are_blended_smoothly() -> None:
     count = iter(range(100))
 

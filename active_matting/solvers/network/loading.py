@@ -40,9 +40,13 @@ class LoadedNetwork:
         """See `active_matting.models.hints.HintMaps`."""
         return self.network.hint_maps(marks)
 
-    def predict(self, planes: Tensor) -> Tensor:
-        """Image, marks, hints and previous alpha, `(1, 12, H, W)` → alpha, and colours if known, `(1, 1 or 7, H, W)`"""
-        prediction = self.network(*torch.split(planes.contiguous(), [3, 2, 6, 1], dim=1))
+    def predict(self, planes: Tensor, detailed: Tensor | None = None) -> Tensor:
+        """Image, marks, hints and previous alpha, `(N, 12, H, W)` → alpha, and colours if known, `(N, 1 or 7, H, W)`.
+
+        detailed: what networks are shown besides whose `detail` is above 1, see `Network`.
+        """
+        besides = [] if detailed is None else [detailed.contiguous()]
+        prediction = self.network(*torch.split(planes.contiguous(), [3, 2, 6, 1], dim=1), *besides)
         return torch.cat([part for part in prediction if part is not None], dim=1)
 
 
@@ -104,7 +108,10 @@ def bytes_per_pixel(network: Network, device: torch.device) -> int:
     leaves = [layer for layer in network.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(measure) for layer in leaves]
     try:
-        network(*(torch.zeros(1, count, _PROBE, _PROBE, device=device) for count in (3, 2, 6, 1)))
+        sides = [(3, _PROBE), (2, _PROBE), (6, _PROBE), (1, _PROBE)]
+        if network.detail > 1:
+            sides.append((3, network.detail * _PROBE))
+        network(*(torch.zeros(1, count, side, side, device=device) for count, side in sides))
     finally:
         for hook in hooks:
             hook.remove()

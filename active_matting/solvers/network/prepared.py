@@ -107,7 +107,8 @@ class PreparedNetwork:
         for canvas in self.canvases:
             planes = canvas.planes(label_map, before, self.loaded)
             for turn in turns:
-                run = run_in_tiles(self.loaded.predict, turn.show(planes), self.solver.tile, self.loaded.stride)
+                shown = [turn.show(each) for each in (planes, canvas.detailed) if each is not None]
+                run = run_in_tiles(self.loaded.predict, shown[0], self.solver.tile, self.loaded.stride, *shown[1:])
                 back = resize_planes(canvas.cropped(turn.undo(run)), shape)
                 total = back if total is None else total + back
         assert total is not None

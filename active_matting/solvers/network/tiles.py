@@ -18,19 +18,24 @@ _RESULT_BYTES = 150  # for each pixel of the image, whatever the tiles: planes, 
 _GIB = 2**30
 
 
-def run_in_tiles(predict: Callable[[Tensor], Tensor], planes: Tensor, tile: int, stride: int) -> Tensor:
+def run_in_tiles(predict: Callable[..., Tensor], planes: Tensor, tile: int, stride: int, *larger: Tensor) -> Tensor:
     """`predict` of all of `planes`, `(1, C, H, W)`, or of parts of at most `tile` pixels a side, blended.
 
     H, W: multiples of stride. Parts overlap by at least a quarter, and count less towards the edges that they share.
+    larger: what `predict` is given besides, `(1, ·, k H, k W)`, of which it gets the same parts.
     """
     h, w = planes.shape[2:]
     if max(h, w) <= tile:
-        return predict(planes)
+        return predict(planes, *larger)
     rows, columns = tile_spans(h, tile, stride), tile_spans(w, tile, stride)
     total = torch.zeros((), device=planes.device)
     weights = torch.zeros(1, 1, h, w, device=planes.device)
     for (top, bottom), (left, right) in product(rows, columns):
-        part = predict(planes[:, :, top:bottom, left:right])
+        parts = []
+        for plane in (planes, *larger):
+            times = plane.shape[2] // h
+            parts.append(plane[:, :, times * top : times * bottom, times * left : times * right])
+        part = predict(*parts)
         if total.ndim == 0:
             total = torch.zeros(1, part.shape[1], h, w, device=planes.device)
         weight = _ramp(top, bottom, h)[:, None] * _ramp(left, right, w)

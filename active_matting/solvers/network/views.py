@@ -50,12 +50,19 @@ class Canvas:
     """Without the padding, `(h, w)`."""
     image: Tensor
     """`(1, 3, h', w')`, h' and w' multiples of the stride."""
+    detailed: Tensor | None = None
+    """The same as many times larger as the network's `detail` says, where that is more than 1."""
 
     @classmethod
     def of(cls, image: Image, shape: tuple[int, int], loaded: LoadedNetwork) -> "Canvas":
         """The image, float32 `(H, W, 3)`, with `shape` `(h, w)`."""
-        picture = np.moveaxis(resize_picture(image, shape), 2, 0)
-        return cls(shape, torch.from_numpy(_padded(picture, loaded.stride, "edge"))[None].to(loaded.device))
+
+        def shown(times: int) -> Tensor:
+            picture = np.moveaxis(resize_picture(image, (times * shape[0], times * shape[1])), 2, 0)
+            return torch.from_numpy(_padded(picture, times * loaded.stride, "edge"))[None].to(loaded.device)
+
+        detail = loaded.network.detail
+        return cls(shape, shown(1), shown(detail) if detail > 1 else None)
 
     def planes(self, label_map: LabelMap, previous: Alpha | None, loaded: LoadedNetwork) -> Tensor:
         """Image, marks, hints and previous alpha, `(1, 12, h', w')`, for labels `(H, W)`.

@@ -13,7 +13,7 @@ from active_matting.models.hints import marks_of
 from active_matting.solvers import PreparedSolver, make_solver
 from active_matting.solvers.together import solve_together
 from active_matting.training.lessons import Lesson, Sources, has_both
-from active_matting.types import Alpha, LabelMap
+from active_matting.types import Alpha, Image, LabelMap
 
 _TRIES = 20
 
@@ -48,18 +48,24 @@ class Batch:
         )
 
     def predict(
-        self, label_maps: Sequence[LabelMap], previous: Tensor, guess: Sequence[Alpha] | None = None
+        self,
+        label_maps: Sequence[LabelMap],
+        previous: Tensor,
+        guess: Sequence[Alpha] | None = None,
+        detailed: Sequence[Image] | None = None,
     ) -> Prediction:
         """What the network answers; previous: `(N, 1, H, W)`, for which its guess is put where it has one.
 
-        guess: what its guess is, where that is known already.
+        guess: what its guess is, where that is known already. detailed: what networks are shown besides whose `detail`
+        is above 1, see `Network`; others are not. Raises `InvalidArrayError` where such a network lacks it.
         """
         if self.network.guess is not None:
             previous = as_tensor(self._guesses(label_maps) if guess is None else guess, self._like)
         marks = [marks_of(label_map) for label_map in label_maps]
         hints = [self.network.hint_maps(mark) for mark in marks]
         planes = (torch.from_numpy(np.stack(each)).to(self._like) for each in (marks, hints))
-        alpha, foreground, background = self.network(self.image, *planes, previous)
+        besides = [] if detailed is None or self.network.detail == 1 else [as_tensor(detailed, self._like)]
+        alpha, foreground, background = self.network(self.image, *planes, previous, *besides)
         if foreground is None or background is None:
             return Prediction(alpha.float())
         return Prediction(alpha.float(), foreground.float(), background.float())

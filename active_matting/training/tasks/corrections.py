@@ -1,6 +1,6 @@
 """Training a network that corrects another solver's mattes, on episodes that were played before (ours)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from active_matting.data.images import to_bytes
 from active_matting.errors import InvalidArgumentError
 from active_matting.kept import made_by
 from active_matting.metrics import rmse
+from active_matting.models.base import Prediction
 from active_matting.segmenters.base import resize_labels
 from active_matting.solvers import Matte
 from active_matting.solvers.named import NamedSolver
@@ -25,17 +26,21 @@ from active_matting.training.losses import colour_loss, root_mean_square
 from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
 from active_matting.training.tasks.played import drawn_from, kept_episode
 from active_matting.training.users import check_users, draw_user
-from active_matting.types import Alpha, LabelMap
+from active_matting.types import Alpha, Image, LabelMap
 
 _KIND = "played-episode"
 
 
 class State(NamedTuple):
-    """A lesson, what was told of it, int8 (S, S), and the solver's alpha for that, float32 (S, S)."""
+    """A lesson, what was told of it, int8 (S, S), and the solver's alpha for that, float32 (S, S).
+
+    detailed: the lesson's image as many times larger as the task's `detail` says, where that is more than 1.
+    """
 
     lesson: Lesson
     label_map: LabelMap
     guess: Alpha
+    detailed: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Corrections:
     likelier class; and the colours' part of eq. 4.1.
 
     root, seed: see `Task`. sources: keywords of `Sources`. size: side of what the network sees, pixels; scale: how
-    many times larger the pictures are that are solved. solver, looks_at: "NAME" or "NAME {JSON}", see
+    many times larger the pictures are that are solved; detail: how many times larger those are that networks of this
+    `detail` are shown besides, see `Network`. solver, looks_at: "NAME" or "NAME {JSON}", see
     `NamedSolver.read`; None looks at the solver's mattes. users, radius: see `draw_user`. episodes: how many there
     are; batch: of their states, drawn at random. validation: held-out episodes. The episodes depend on `draw`, not on
     the run's seed, so that runs share them. Raises `InvalidArgumentError`, and what `Sources` and making the solvers
@@ -62,6 +68,7 @@ class Corrections:
     sources: Mapping[str, Any]
     size: int = 128
     scale: int = 2
+    detail: int = 1
     solver: str = "segment-then-matte"
     looks_at: str | None = None
     states: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20)
@@ -77,9 +84,11 @@ class Corrections:
     def __post_init__(self) -> None:
         if self.size < 8 or self.size % 8:
             raise InvalidArgumentError(f"size must be a multiple of 8, got {self.size}")
-        for name in ("scale", "episodes", "batch", "validation"):
+        for name in ("scale", "detail", "episodes", "batch", "validation"):
             if getattr(self, name) < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.detail > self.scale:
+            raise InvalidArgumentError(f"detail must be at most scale, {self.scale}, got {self.detail}")
         object.__setattr__(self, "states", tuple(self.states))
         if not self.states or list(self.states) != sorted(set(self.states)) or self.states[0] < 1:
             raise InvalidArgumentError(f"states must be numbers of answers from 1 in order, got {self.states}")
@@ -101,9 +110,7 @@ class Corrections:
 
     def losses(self, network: nn.Module, item: list[State], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one."""
-        lessons, label_maps, guesses = zip(*item, strict=True)
-        batch = Batch(network, lessons)
-        prediction = batch.predict(label_maps, torch.zeros_like(batch.alpha), guesses)
+        batch, prediction = self._predicted(network, item)
         colours = colour_loss(prediction, batch.image, batch.alpha, batch.foreground, batch.background)
         yield root_mean_square(prediction.alpha, batch.alpha) + 0.1 * colours
 
@@ -112,11 +119,9 @@ class Corrections:
         errors, guessed = [], []
         for number in range(self.validation):
             states = [self.state(number, at, held_out=True) for at in range(len(self.states))]
-            lessons, label_maps, guesses = zip(*states, strict=True)
-            batch = Batch(network, lessons)
-            found = alphas_of(batch.predict(label_maps, torch.zeros_like(batch.alpha), guesses).alpha)
-            errors.append([rmse(alpha, lesson.alpha) for alpha, lesson in zip(found, lessons, strict=True)])
-            guessed.append([rmse(guess, lesson.alpha) for guess, lesson in zip(guesses, lessons, strict=True)])
+            found = alphas_of(self._predicted(network, states)[1].alpha)
+            errors.append([rmse(alpha, state.lesson.alpha) for alpha, state in zip(found, states, strict=True)])
+            guessed.append([rmse(state.guess, state.lesson.alpha) for state in states])
         means, before = np.mean(errors, axis=0), np.mean(guessed, axis=0)
         told = {f"rmse@{count}": float(mean) for count, mean in zip(self.states, means, strict=True)}
         told |= {f"guess@{count}": float(mean) for count, mean in zip(self.states, before, strict=True)}
@@ -130,7 +135,15 @@ class Corrections:
         """The `at`-th of `states` of an episode, of those for training or of those held out."""
         arrays = kept_episode(_KIND, self._made_by, episode, held_out, self._played)
         lesson = Lesson(*(_unit(arrays[name]) for name in Lesson._fields))
-        return State(lesson, arrays["label_maps"][at], _unit(arrays["guesses"][at]))
+        detailed = _unit(arrays["detailed"]) if self.detail > 1 else None
+        return State(lesson, arrays["label_maps"][at], _unit(arrays["guesses"][at]), detailed)
+
+    def _predicted(self, network: nn.Module, states: Sequence[State]) -> tuple[Batch, Prediction]:
+        """The lessons of the states, and what the network answers."""
+        batch = Batch(network, [state.lesson for state in states])
+        detailed = [state.detailed for state in states if state.detailed is not None]
+        label_maps, guesses = [state.label_map for state in states], [state.guess for state in states]
+        return batch, batch.predict(label_maps, torch.zeros_like(batch.alpha), guesses, detailed or None)
 
     @cached_property
     def _made_by(self) -> dict[str, Any]:
@@ -138,9 +151,11 @@ class Corrections:
         names = ("size", "scale", "states", "radius", "draw")
         settings = {name: getattr(self, name) for name in names} | {"users": dict(self.users)}
         seen = {} if self.looks_at is None else {"looks_at": _made_by(self.looks_at)}
+        kept = {} if self.detail == 1 else {"detail": self.detail}
         return {
             **_made_by(self.solver),
             **seen,
+            **kept,
             **settings,
             "sources": dict(self.sources),
             "files": drawn_from(self._training),
@@ -164,10 +179,12 @@ class Corrections:
                 guess = alpha if seen is guessing else guessing.solve(user.label_map).alpha
                 guesses.append(self._small(guess))
         planes = {name: self._small(plane) for name, plane in lesson._asdict().items()}
+        if self.detail > 1:
+            planes["detailed"] = self._small(lesson.image, self.detail)
         return {**planes, "label_maps": np.stack(label_maps), "guesses": np.stack(guesses)}
 
-    def _small(self, plane: NDArray[np.float32]) -> NDArray[np.uint8]:
-        small = cv2.resize(plane, (self.size, self.size), interpolation=cv2.INTER_AREA)
+    def _small(self, plane: NDArray[np.float32], times: int = 1) -> NDArray[np.uint8]:
+        small = cv2.resize(plane, (times * self.size, times * self.size), interpolation=cv2.INTER_AREA)
         return to_bytes(np.clip(small, 0, 1))
 
 
@@ -182,7 +199,8 @@ def _mirrored(state: State) -> State:
     def turned(plane: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(plane[:, ::-1])
 
-    return State(Lesson(*map(turned, state.lesson)), turned(state.label_map), turned(state.guess))
+    detailed = None if state.detailed is None else turned(state.detailed)
+    return State(Lesson(*map(turned, state.lesson)), turned(state.label_map), turned(state.guess), detailed)
 
 
 def _unit(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
