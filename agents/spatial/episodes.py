@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.agents import make_agent
-from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.grid import CELL, DETAIL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
 from active_matting.cache import Arrays, Cache, hash_of_file, make_key
@@ -30,20 +30,20 @@ from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Label
 
 KIND = "spatial-episode"
-FORMAT = 2
+FORMAT = 3
 LIMIT = 64 * 1024**3
 
 _TRIES = 20
 
 
 class Episode(NamedTuple):
-    """T queries about one picture of S × S pixels, `CELL` of them to a cell's side.
+    """T queries about one picture, all but itself kept at S × S pixels, `CELL` of them to a cell's side.
 
-    Tried squares are those whose answer was tried out, K of them, before some of the queries: what it would have led
-    to.
+    It was played at the picture's own size. Tried squares are those whose answer was tried out, K of them, before some
+    of the queries: what it would have led to.
     """
 
-    image: NDArray[np.uint8]  # (3, S, S)
+    image: NDArray[np.uint8]  # (3, DETAIL * S, DETAIL * S)
     alpha: NDArray[np.uint8]  # (S, S), the truth
     squares: NDArray[np.int16]  # (T,), the numbers of those asked about, see `Grid`
     labels: NDArray[np.int8]  # (T,), the answers
@@ -124,7 +124,7 @@ class Episodes:
 
     def _lesson(self, rng: np.random.Generator) -> Lesson:
         for _ in range(_TRIES):
-            lesson = self.pictures.draw(rng, CELL * self.cells)
+            lesson = self.pictures.draw(rng, DETAIL * CELL * self.cells)
             if has_both(lesson.alpha):
                 break
         return lesson
@@ -187,7 +187,7 @@ def play(
     tried: int = 0,
     agent: Agent | None = None,
 ) -> Episode:
-    """One episode on a lesson's picture; see `Episodes`. No square is asked about twice.
+    """One episode on a lesson's picture, of `DETAIL * CELL * cells` pixels; see `Episodes`. No square is asked twice.
 
     noise: how often just any square is asked about, and not the one that `agent` asks about, or without one where the
     error is large.
@@ -218,16 +218,25 @@ def play(
         session.answer(answers[chosen].region, answers[chosen].label)
         mattes.append(session.alpha)
         errors.append(rmse(session.alpha, truth))
-    return Episode(
-        image=np.ascontiguousarray(to_bytes(lesson.image).transpose(2, 0, 1)),
-        alpha=to_bytes(truth),
-        squares=np.array(asked, dtype=np.int16),
-        labels=np.array([answers[number].label for number in asked], dtype=np.int8),
-        mattes=np.stack([to_bytes(matte) for matte in mattes]),
-        rmse=np.array(errors, dtype=np.float32),
-        tried=np.array(attempts, dtype=np.int16).reshape(-1, 2),
-        tried_rmse=np.array(attempted, dtype=np.float32),
+    return kept_small(
+        Episode(
+            image=np.ascontiguousarray(to_bytes(lesson.image).transpose(2, 0, 1)),
+            alpha=to_bytes(truth),
+            squares=np.array(asked, dtype=np.int16),
+            labels=np.array([answers[number].label for number in asked], dtype=np.int8),
+            mattes=np.stack([to_bytes(matte) for matte in mattes]),
+            rmse=np.array(errors, dtype=np.float32),
+            tried=np.array(attempts, dtype=np.int16).reshape(-1, 2),
+            tried_rmse=np.array(attempted, dtype=np.float32),
+        ),
+        grid,
     )
+
+
+def kept_small(episode: Episode, grid: Grid) -> Episode:
+    """An episode as it was played on a grid, all at the picture's size: alpha and mattes smaller, as they are seen."""
+    mattes = np.stack([grid.shrink(matte) for matte in episode.mattes])
+    return episode._replace(alpha=grid.shrink(episode.alpha), mattes=mattes)
 
 
 def _choose(

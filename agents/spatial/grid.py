@@ -16,6 +16,9 @@ CELL = 8
 
 HALF = CELL // 2
 
+DETAIL = 2
+"""So many times larger is the picture itself than mattes and answers are seen: what is recognised needs more of it."""
+
 
 def spread(told: NDArray[np.int8]) -> Tensor:
     """What was told of half cells, int8 (..., 2h, 2w), as the network sees it: float (..., 2, 8h, 8w), 1 where told.
@@ -95,13 +98,13 @@ class Grid:
             for count, extent in zip(self.squares, self.shape, strict=True)
         )
 
-    def shrink(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A plane (H, W), or (H, W, C), with `CELL` pixels to a cell's side, averaged over areas where it shrinks."""
-        rows, columns = self.cells
-        if plane.shape[:2] == (CELL * rows, CELL * columns):
+    def shrink(self, plane: NDArray[np.uint8], side: int = CELL) -> NDArray[np.uint8]:
+        """A plane (H, W), or (H, W, C), with `side` pixels to a cell's side, averaged over areas where it shrinks."""
+        height, width = (side * count for count in self.cells)
+        if plane.shape[:2] == (height, width):
             return plane
-        how = cv2.INTER_AREA if self.side >= CELL else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(plane, (CELL * columns, CELL * rows), interpolation=how), dtype=np.uint8)
+        how = cv2.INTER_AREA if self.side >= side else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(plane, (width, height), interpolation=how), dtype=np.uint8)
 
     def enlarge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values of the squares (rows, columns) at each pixel, float32 (H, W): of the one whose middle is nearest."""

@@ -20,7 +20,7 @@ from active_matting.agents.spatial.cues import (
     places,
     usefulness,
 )
-from active_matting.agents.spatial.grid import HALF
+from active_matting.agents.spatial.grid import DETAIL, HALF
 from active_matting.errors import InvalidArgumentError
 from active_matting.models.efficientnet import Recognition
 
@@ -38,6 +38,8 @@ class SpatialConfig:
     """Channels of the recurrent state, of each cell."""
     recognition: int = 48
     """Channels, of each half cell, of what a network sees in the image that was pretrained on photographs; 0: none."""
+    detail: int = DETAIL
+    """How many times larger than mattes the image is in which that one looks: `DETAIL`, or 1 as agents of before do."""
 
     def __post_init__(self) -> None:
         if len(self.channels) != 4 or min(self.channels) < 8 or any(count % 8 for count in self.channels):
@@ -46,6 +48,8 @@ class SpatialConfig:
             raise InvalidArgumentError(f"memory must be at least 1 channel, got {self.memory}")
         if self.recognition < 0:
             raise InvalidArgumentError(f"recognition must be at least 0 channels, got {self.recognition}")
+        if self.detail not in (1, DETAIL):
+            raise InvalidArgumentError(f"detail must be 1 or {DETAIL}, got {self.detail}")
 
 
 class Sight(NamedTuple):
@@ -165,15 +169,16 @@ class SpatialPolicy(nn.Module):
             _bias(figures).copy_(torch.tensor([1.0, -2.5]))
 
     def encode_image(self, image: Tensor) -> Tensor:
-        """Images (N, 3, 8h, 8w) in [0, 1] → (N, C + R + 3, 2h, 2w), for `step` and `unroll`.
+        """Images (N, 3, 8 `DETAIL` h, 8 `DETAIL` w) in [0, 1] → (N, C + R + 3, 2h, 2w), for `step` and `unroll`.
 
         They are features, what is recognised, and colours.
         """
-        features = [self.image(2 * image - 1)]
+        small = functional.avg_pool2d(image, DETAIL)
+        features = [self.image(2 * small - 1)]
         if self.recognition is not None:
-            shape = (image.shape[2] // 4, image.shape[3] // 4)
-            features.append(functional.relu(self.recognition(image, shape)))
-        return torch.cat([*features, functional.avg_pool2d(image, 4)], 1)
+            shape = (small.shape[2] // HALF, small.shape[3] // HALF)
+            features.append(functional.relu(self.recognition(small if self.config.detail == 1 else image, shape)))
+        return torch.cat([*features, functional.avg_pool2d(small, HALF)], 1)
 
     def step(self, image_features: Tensor, sight: Sight, memory: Tensor | None) -> tuple[Decision, Tensor]:
         """One query; memory: (N, M, h, w) of the query before, or None. Returns the decision and the new memory."""

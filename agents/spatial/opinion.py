@@ -30,31 +30,30 @@ NETWORK = "imatting"
 def second_opinion(image: Tensor, told: Tensor, matte: Tensor) -> Tensor:
     """The network's own alpha (N, 1, H, W), in [0, 1], on the device of what it is given, for mattes (N, 1, H, W).
 
-    image: (N, 3, H, W), in [0, 1]; told: (N, 2, H, W), what was told to be foreground, and background. Where nothing
-    was told it is the matte itself. It is the same network whichever solver made the matte. Raises `FileError` where
-    its weights are missing.
+    image: (N, 3, `DETAIL` H, `DETAIL` W), in [0, 1]; told: (N, 2, H, W), what was told to be foreground, and
+    background. Where nothing was told it is the matte itself. It is the same network whichever solver made the matte.
+    Raises `FileError` where its weights are missing.
     """
     loaded = load_for_solving(None, NETWORK, str(matte.device))
     opinion = matte.float().clone()
     asked = [number for number in range(len(matte)) if (told[number] > 0.5).any()]
     if asked:
-        canvases = [_canvas(image[number], loaded) for number in asked]
+        size = (int(matte.shape[2]), int(matte.shape[3]))
+        shape = scaled_shape(size, loaded.network.side or max(size))
+        canvases = [_canvas(image[number], shape, loaded) for number in asked]
         planes = [
             canvas.planes(_labels(told[number]), matte[number, 0].float().cpu().numpy(), loaded)
             for number, canvas in zip(asked, canvases, strict=True)
         ]
         detailed = [canvas.detailed for canvas in canvases if canvas.detailed is not None]
-        h, w = canvases[0].shape
-        answers = loaded.predict(torch.cat(planes), torch.cat(detailed) if detailed else None)[:, :1, :h, :w]
-        size = (int(matte.shape[2]), int(matte.shape[3]))
+        answers = loaded.predict(torch.cat(planes), torch.cat(detailed) if detailed else None)
+        answers = answers[:, :1, : shape[0], : shape[1]]
         opinion[asked] = functional.interpolate(answers.clamp(0, 1), size, mode="bilinear", align_corners=False)
     return opinion.to(matte)
 
 
-def _canvas(image: Tensor, loaded: LoadedNetwork) -> Canvas:
-    """The image (3, H, W) as the network is shown it."""
-    height, width = image.shape[1:]
-    shape = scaled_shape((height, width), loaded.network.side or max(height, width))
+def _canvas(image: Tensor, shape: tuple[int, int], loaded: LoadedNetwork) -> Canvas:
+    """The image (3, H, W) as the network is shown it, with this shape."""
     return Canvas.of(np.ascontiguousarray(image.float().permute(1, 2, 0).cpu().numpy()), shape, loaded)
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.agents.spatial.cues import as_decided, is_known
-from active_matting.agents.spatial.episodes import Episode
-from active_matting.agents.spatial.grid import CELL, Grid, spread
+from active_matting.agents.spatial.episodes import Episode, kept_small
+from active_matting.agents.spatial.grid import CELL, DETAIL, Grid, spread
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.annotators import ExactAnnotator
@@ -40,11 +40,12 @@ def play_together(
     budget: int,
     generator: np.random.Generator | None = None,
 ) -> list[Played]:
-    """One episode on each lesson's picture, of `CELL * cells` pixels; its squares are drawn by the heat map's chances.
+    """One episode on each lesson's picture, of `DETAIL * CELL * cells` pixels.
 
-    generator: of these draws; None takes the likeliest. Raises what the solver raises.
+    Its squares are drawn by the heat map's chances. generator: of these draws; None takes the likeliest. Raises what
+    the solver raises.
     """
-    size = CELL * cells
+    size = DETAIL * CELL * cells
     grid = Grid.of((size, size), cells)
     sessions = [QuerySession(each.image, solver, region_size=grid.side, budget=budget) for each in lessons]
     like = next(policy.parameters())
@@ -56,7 +57,8 @@ def play_together(
     mattes, before, memory = [_mattes(sessions)], None, None
     chosen, labels, opinions = [], [], []
     for _ in range(budget):
-        sight = _sight(pictures, mattes[-1], before, told, asked)
+        shown = np.stack([grid.shrink(to_bytes(matte)) for matte in mattes[-1]])
+        sight = _sight(pictures, shown, before, told, asked)
         before = sight.matte
         opinions.append(to_bytes(sight.opinion[:, 0].float().cpu().numpy()))
         decision, memory = policy.step(features, sight, memory)
@@ -74,7 +76,10 @@ def play_together(
         labels.append([said.label for said in answers])
         mattes.append(_mattes(sessions))
     of_each = (np.transpose(chosen), np.transpose(labels), np.stack(mattes, axis=1), np.stack(opinions, axis=1))
-    return [Played(_episode(lesson, *found), seen) for lesson, *found, seen in zip(lessons, *of_each, strict=True)]
+    return [
+        Played(kept_small(_episode(lesson, *found), grid), seen)
+        for lesson, *found, seen in zip(lessons, *of_each, strict=True)
+    ]
 
 
 def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
@@ -82,12 +87,12 @@ def _mattes(sessions: Sequence[QuerySession]) -> np.ndarray:
 
 
 def _sight(pictures: Tensor, mattes: np.ndarray, before: Tensor | None, told: np.ndarray, asked: np.ndarray) -> Sight:
-    """What there is to see now: pictures (N, 3, S, S), mattes (N, S, S), told (N, 2h, 2w), asked (N, R, C).
+    """What there is to see now: pictures (N, 3, …), mattes uint8 (N, S, S), told (N, 2h, 2w), asked (N, R, C).
 
     before: the mattes that were seen last. Squares that others tell all but a rest of are as good as asked.
     """
     planes = spread(told).to(pictures)
-    now = as_decided(torch.from_numpy(to_bytes(mattes)).to(pictures)[:, None] / 255, planes)
+    now = as_decided(torch.from_numpy(mattes).to(pictures)[:, None] / 255, planes)
     opinion = second_opinion(pictures, planes, now)
     closed = torch.from_numpy(asked).to(planes.device) | is_known(planes)
     return Sight(now, now if before is None else before, opinion, planes, closed[:, None].to(pictures))

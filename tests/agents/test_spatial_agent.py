@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,14 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     in_env = make_agent(str(tmp_path / "agent"), env)
     assert isinstance(in_env, SpatialAgent)
     assert in_env.cells == 5
+
+
+def test_agents_that_were_saved_before_detail_look_as_they_did(tmp_path: Path) -> None:
+    make_spatial().save(tmp_path / "agent")
+    config = json.loads((tmp_path / "agent" / "config.json").read_text())
+    del config["policy"]["detail"]
+    (tmp_path / "agent" / "config.json").write_text(json.dumps(config))
+    assert SpatialAgent.load(tmp_path / "agent").policy.config == replace(make_policy().config, detail=1)
 
 
 @pytest.mark.parametrize("fault", ["no folder", "no weights", "no sizes", "other sizes"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from test_spatial_network import TINY, make_policy
 
 from active_matting.agents.spatial.episodes import Episode, Episodes
-from active_matting.agents.spatial.grid import CELL, Grid
+from active_matting.agents.spatial.grid import CELL, DETAIL, Grid
 from active_matting.agents.spatial.learning import Imitation, losses_of, stacked
 from active_matting.agents.spatial.network import SpatialPolicy
 from active_matting.agents.spatial.opinion import kept_opinions, opinions_on, second_opinion
@@ -19,6 +19,7 @@ from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.reinforce import OwnEpisodes, discounted, others_mean, reinforce_loss
 from active_matting.agents.spatial.targets import Lesson, known_gains, lesson_of, one_sided
 from active_matting.annotators import ExactAnnotator
+from active_matting.data.images import to_bytes
 from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.metrics import rmse
 from active_matting.regions import Region
@@ -42,9 +43,12 @@ def make_episodes(folder: Path, **options: Any) -> Episodes:
     ],
 )
 def test_an_episode_is_what_a_session_makes_of_its_answers(tmp_path: Path, text: str, solver: Solver) -> None:
-    episode = make_episodes(tmp_path, solvers={text: 1.0})[0]
-    grid = Grid.of((40, 40), 5)
-    truth = np.float32(1 / 255) * episode.alpha
+    episodes = make_episodes(tmp_path, solvers={text: 1.0})
+    episode = episodes[0]
+    grid = Grid.of((80, 80), 5)
+    assert (episode.image.shape, episode.alpha.shape) == ((3, 80, 80), (40, 40))
+    truth = episodes._lesson(np.random.default_rng([0, 0, 0])).alpha
+    np.testing.assert_array_equal(grid.shrink(to_bytes(truth)), episode.alpha)
     session = QuerySession(np.float32(1 / 255) * episode.image.transpose(1, 2, 0), solver)
     assert len(set(episode.squares.tolist())) == 6
     for query, (number, label) in enumerate(zip(episode.squares, episode.labels, strict=True), start=1):
@@ -52,7 +56,7 @@ def test_an_episode_is_what_a_session_makes_of_its_answers(tmp_path: Path, text:
         assert label == ExactAnnotator(truth).answer(region)
         session.answer(region, Label(label))
         # The picture was rounded to bytes when it was kept.
-        assert np.abs(session.alpha - np.float32(1 / 255) * episode.mattes[query]).mean() < 0.02
+        assert np.abs(grid.shrink(to_bytes(session.alpha)) / 255 - episode.mattes[query] / 255).mean() < 0.02
         assert episode.rmse[query] == pytest.approx(rmse(session.alpha, truth), abs=0.02)
 
 
@@ -84,9 +88,9 @@ def test_an_agent_plays_its_own_episodes_and_is_a_part_of_their_key(tmp_path: Pa
         np.float32(1 / 255) * played.image.transpose(1, 2, 0),
         make_solver("random-walk"),
         SpatialAgent.load(tmp_path / "one"),
-        region_size=CELL,
+        region_size=DETAIL * CELL,
     )
-    grid, same = Grid.of((40, 40), 5), 0
+    grid, same = Grid.of((80, 80), 5), 0
     for number, label in zip(played.squares, played.labels, strict=True):
         region = session.suggest()
         same += region == grid.region(int(number))
@@ -106,7 +110,8 @@ def test_opinions_are_kept_beside_an_episode(tmp_path: Path, monkeypatch: pytest
 
 def test_a_second_opinion_sees_each_picture_alone() -> None:
     generator = torch.Generator().manual_seed(0)
-    image, matte = (torch.rand(3, channels, 40, 24, generator=generator) for channels in (3, 1))
+    image = torch.rand(3, 3, DETAIL * 40, DETAIL * 24, generator=generator)
+    matte = torch.rand(3, 1, 40, 24, generator=generator)
     told = torch.zeros(3, 2, 40, 24)
     told[0, 0, :8, :8] = told[0, 1, 16:24, 8:16] = told[2, 0, 8:16, :8] = 1
     together = second_opinion(image, told, matte)
@@ -143,7 +148,7 @@ def made_up_episode() -> Episode:
     alpha[:8, :12] = 255
     mattes = np.stack([np.full((16, 16), grey, np.uint8) for grey in (128, 100, 100, 40)])
     return Episode(
-        image=np.zeros((3, 16, 16), np.uint8),
+        image=np.zeros((3, DETAIL * 16, DETAIL * 16), np.uint8),
         alpha=alpha,
         squares=np.array([0, 2, 8], np.int16),
         labels=np.array([Label.FOREGROUND, Label.TRANSITION, Label.BACKGROUND], np.int8),
@@ -196,11 +201,12 @@ def dot_lessons(rng: np.random.Generator, count: int, rows: int = 4) -> Lesson:
     lessons = []
     for _ in range(count):
         spots = rng.choice(rows * rows, 2, replace=False)
-        image = np.full((3, CELL * rows, CELL * rows), 60, np.uint8)
-        matte = np.zeros(image.shape[1:], np.uint8)
+        side = DETAIL * CELL
+        image = np.full((3, side * rows, side * rows), 60, np.uint8)
+        matte = np.zeros((CELL * rows, CELL * rows), np.uint8)
         for number in spots:
             row, column = divmod(int(number), rows)
-            image[:, CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 250
+            image[:, side * row : side * (row + 1), side * column : side * (column + 1)] = 250
         row, column = divmod(int(spots[0]), rows)
         matte[CELL * row : CELL * (row + 1), CELL * column : CELL * (column + 1)] = 255
         flat: NDArray[np.float32] = np.zeros((1, 2 * rows - 1, 2 * rows - 1), np.float32)
@@ -275,7 +281,7 @@ def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:
     task = Imitation(Path(), 3, episodes, count=3, batch=2, queries=2, validation=4, cache=str(tmp_path))
     first, again = task.load(0), task.load(0)
     assert first.mattes.shape == (2, 2, 40, 40)
-    assert first.image.shape == (2, 3, 40, 40)
+    assert first.image.shape == (2, 3, 80, 80)
     assert first.value.shape == (2, 2)
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -303,14 +309,14 @@ def test_the_episodes_the_network_plays_are_those_the_agent_plays(solver: str) -
     played = play_together(policy, lessons, make_solver(solver), 5, 5)
     for lesson, (episode, opinions) in zip(lessons, played, strict=True):
         session = QuerySession(
-            lesson.image, make_solver(solver), SpatialAgent(policy, 5, spreading=0), region_size=8, budget=5
+            lesson.image, make_solver(solver), SpatialAgent(policy, 5, spreading=0), region_size=16, budget=5
         )
         asked: list[Region] = []
         for query in range(5):
             asked.append(session.suggest())
             session.answer(asked[-1], ExactAnnotator(lesson.alpha).answer(asked[-1]))
             assert episode.rmse[query + 1] == pytest.approx(rmse(session.alpha, lesson.alpha), abs=1e-6)
-        assert asked == [Grid.of((40, 40), 5).region(int(number)) for number in episode.squares]
+        assert asked == [Grid.of((80, 80), 5).region(int(number)) for number in episode.squares]
         np.testing.assert_array_equal(opinions_on(episode, 5), opinions)
     assert task.validate(policy)["error"] > 0
 

@@ -1,5 +1,7 @@
 """The spatial agent's network: shapes, masks, chances, memory; any grid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from active_matting.agents.spatial.cues import (
     spread_out,
     usefulness,
 )
-from active_matting.agents.spatial.grid import CELL, HALF
+from active_matting.agents.spatial.grid import CELL, DETAIL, HALF
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.errors import InvalidArgumentError
 from active_matting.solvers import make_solver
@@ -46,7 +48,7 @@ def make_sights(steps: int, count: int, rows: int, columns: int, seed: int = 0) 
     known = torch.stack([is_known(each)[:, None] for each in spread]).float()
     asked = (known + (planes(steps, count, 1, 2 * rows - 1, 2 * columns - 1) > 0.9)).clamp(max=1)
     mattes, before, opinions = planes(3, steps, count, 1, height, width)
-    return planes(count, 3, height, width), Sight(mattes, before, opinions, spread, asked)
+    return planes(count, 3, DETAIL * height, DETAIL * width), Sight(mattes, before, opinions, spread, asked)
 
 
 def decide(policy: SpatialPolicy, image: torch.Tensor, sights: Sight) -> Decision:
@@ -139,12 +141,27 @@ def test_a_network_that_expects_too_much_of_all_answers_can_learn_better() -> No
     assert policy.maps.bias.grad[1] > 100
 
 
+def test_what_is_recognised_is_looked_for_in_the_large_picture_or_as_before_in_a_small_one() -> None:
+    image, _ = make_sights(1, 1, 4, 5)
+    other = image.clone()
+    other[..., ::2], other[..., 1::2] = image[..., 1::2], image[..., ::2]  # the same in means of two
+    for detail, differs in ((DETAIL, True), (1, False)):
+        torch.manual_seed(0)
+        policy = SpatialPolicy(replace(TINY, detail=detail))
+        with torch.no_grad():
+            one, two = policy.encode_image(image), policy.encode_image(other)
+        assert one.shape == (1, 8 + 4 + 3, 8, 10)
+        change = (one - two).abs().amax((0, 2, 3))
+        assert (change[8:12].max() > 1e-3) == differs
+        assert max(change[:8].max(), change[12:].max()) < 1e-5
+
+
 def test_the_network_that_is_shipped_has_less_than_a_million_weights() -> None:
     assert sum(parameter.numel() for parameter in SpatialPolicy().parameters()) < 1_000_000
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"channels": (8, 8, 8)}, {"channels": (8, 8, 8, 12)}, {"memory": 0}, {"recognition": -1}]
+    "sizes", [{"channels": (8, 8, 8)}, {"channels": (8, 8, 8, 12)}, {"memory": 0}, {"recognition": -1}, {"detail": 3}]
 )
 def test_sizes_that_cannot_be_are_refused(sizes: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError, match=next(iter(sizes))):
