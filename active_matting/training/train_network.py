@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from active_matting.errors import FileError, InvalidArgumentError
+from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.files import read_json, write_json
 from active_matting.models import NETWORKS, PARTS
 from active_matting.training.recipe import Recipe
@@ -65,7 +65,12 @@ def train_network(
 
 
 def make_network(recipe: Recipe, seed: int, start: Path | str | None = None) -> nn.Module:
-    """The recipe's network with its first weights, which depend on `seed`, or those of the file `start`."""
+    """The recipe's network with its first weights, which depend on `seed`, or those of the file `start`.
+
+    Raises `UnknownNameError`, `InvalidArgumentError` and `FileError`.
+    """
+    if recipe.network.name not in (names := [*NETWORKS.names(), *PARTS.names()]):
+        raise UnknownNameError(f"unknown network {recipe.network.name!r}; choose from {names}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "network"))
         networks = PARTS if recipe.network.name in PARTS.names() else NETWORKS

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from active_matting.data.rendered import Rendered
-from active_matting.errors import FileError, InvalidArgumentError
+from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.models import make_network
 from active_matting.models.checkpoints import load_published, published_names
 from active_matting.models.fba import FBA
@@ -194,3 +194,15 @@ def test_what_is_changed_at_a_smaller_size_is_enlarged_and_the_guess_stays_sharp
     np.testing.assert_allclose(at_own_size[label_map == 0], moved[label_map == 0], atol=1e-5)
     with pytest.raises(InvalidArgumentError, match="side must be at least 1"):
         make_network("imatting", **SMALL, side=0)
+
+
+def test_a_recipe_is_told_all_networks_it_may_name() -> None:
+    recipe = Recipe.from_table(
+        {
+            "network": {"name": "nothing"},
+            "tasks": {"one": {"kind": "trimaps"}},
+            "schedule": {"turns": [["one", 1]], "epochs": 1},
+        }
+    )
+    with pytest.raises(UnknownNameError, match=r"unknown network 'nothing'; choose from \[.*'imatting'.*'band'"):
+        make_network_of(recipe, 0)

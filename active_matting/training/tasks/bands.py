@@ -175,7 +175,7 @@ class Bands:
         return {
             "lab": lab.astype(np.float16),
             "texture": np.stack(texture).astype(np.float16),
-            "wanted": np.asarray(255 * wanted_band(lesson.alpha, (SIDE, SIDE)), dtype=np.uint8),
+            "wanted": to_bytes(wanted_band(lesson.alpha, (SIDE, SIDE))),
             "label_maps": np.stack(label_maps),
             "segmentations": np.stack(segmentations, axis=1),
         }
