@@ -220,7 +220,7 @@ def test_the_command_trains_stops_and_goes_on(mine: Path, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('name = "line"', 'name = "curve"', "unknown network 'curve'; choose from ['line', 'no']"),
+        ('name = "line"', 'name = "curve"', "unknown network 'curve'; choose from ['line', 'no', 'band']"),
         ("inputs = 3", "outputs = 3", "network 'line': got an unexpected keyword argument 'outputs'"),
         ('kind = "points"\nsize', 'kind = "planes"\nsize', "unknown task 'planes'"),
         ('name = "line"\ninputs = 3', 'name = "no"', "network 'no' is a PosixPath, not a torch module"),
