@@ -21,8 +21,8 @@ class Network(nn.Module):
     forward(image, marks, hints, previous), all float `(N, ·, H, W)` with H and W multiples of `stride`: the image in
     [0, 1], 3 channels, not normalised; marks, 2 channels of 0 and 1: what is told to be background, and foreground, in
     the published networks' order; hints, 6 channels, see `hint_maps`; previous, 1 channel: the alpha before the newest
-    answer, 0 before the first, which networks without a memory ignore. Networks whose
-    `detail` is above 1 are shown one thing more, the image that much larger: `(N, 3, detail · H, detail · W)`.
+    answer, 0 before the first, which networks without a memory ignore. Networks whose `detail` is above 1 are shown one
+    thing more, the image that much larger: `(N, 3, detail · H, detail · W)`.
     """
 
     stride: int = 8
