@@ -214,7 +214,7 @@ class SpatialPolicy(nn.Module):
         told, asked = functional.avg_pool2d(told_halves, 2), functional.avg_pool2d(asked, 2)
         alike = likeness(image_features[:, -3:], told_halves)
         differs = disagreement(sight.matte, sight.opinion)
-        recognised = functional.avg_pool2d(image_features[:, self.config.channels[0] : -3], 2)
+        recognised = functional.avg_pool2d(image_features, 2)[:, self.config.channels[0] : -3]  # of none it cannot pool
         cells = torch.cat([asked, told, counted(told), places(told), alike, differs, recognised], 1)
         cell = self.at_cell(self.to_cell(fine) + self.of_cell(cells))
         two = self.at_two(self.to_two(functional.relu(cell)))

@@ -141,6 +141,13 @@ def test_a_network_that_expects_too_much_of_all_answers_can_learn_better() -> No
     assert policy.maps.bias.grad[1] > 100
 
 
+def test_it_can_do_without_what_is_recognised() -> None:
+    image, sights = make_sights(2, 1, 4, 5)
+    decision = decide(SpatialPolicy(replace(TINY, recognition=0)), image, sights)
+    assert decision.log_probability.shape == (2, 1, 7, 9)
+    torch.testing.assert_close(decision.log_probability.exp().sum((2, 3)), torch.ones(2, 1))
+
+
 def test_what_is_recognised_is_looked_for_in_the_large_picture_or_as_before_in_a_small_one() -> None:
     image, _ = make_sights(1, 1, 4, 5)
     other = image.clone()
