@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from active_matting.agents.spatial.cues import as_decided, is_known, spread_out
-from active_matting.agents.spatial.grid import CELL, DETAIL, Grid
+from active_matting.agents.spatial.grid import CELL, PICTURE_CELL, Grid
 from active_matting.agents.spatial.network import Decision, Sight, SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.errors import FileError, InvalidArgumentError
@@ -151,7 +151,7 @@ class SpatialAgent:
             before, memory = _where(is_first, matte, state.matte), _where(is_first, 0 * state.memory, state.memory)
             asked = asked | (_asked_now(grid, batch["location"], state) & ~is_first[:, None, None])
         features = self._encode(grid, batch["image"], is_first, state)
-        opinion = second_opinion(_planes(grid, batch["image"], DETAIL), told, matte)
+        opinion = second_opinion(_planes(grid, batch["image"], PICTURE_CELL), told, matte)
         sight = Sight(matte, before, opinion, told, asked[:, None].float())
         decision, memory = self.policy.step(features, sight, memory)
         decision = decision._replace(
@@ -162,7 +162,7 @@ class SpatialAgent:
     def _encode(self, grid: Grid, images: NDArray[np.uint8], is_first: Tensor, state: AgentState | None) -> Tensor:
         if state is not None and not is_first.any():
             return state.image_features
-        features = self.policy.encode_image(_planes(grid, images, DETAIL))
+        features = self.policy.encode_image(_planes(grid, images, PICTURE_CELL))
         return features if state is None else _where(is_first, features, state.image_features)
 
     def save(self, folder: Path | str, card: Mapping[str, Any] | None = None) -> None:
@@ -239,9 +239,9 @@ def _starts(state: AgentState | None, episode_start: NDArray[np.bool_] | None, c
     return torch.as_tensor(np.zeros(count, dtype=bool) if episode_start is None else np.asarray(episode_start, bool))
 
 
-def _planes(grid: Grid, planes: NDArray[np.uint8], detail: int = 1) -> Tensor:
-    """Planes uint8 (N, C, H, W) as the network sees them, float (N, C, 8 `detail` h, 8 `detail` w) in [0, 1]."""
-    shrunk = [grid.shrink(np.ascontiguousarray(each.transpose(1, 2, 0)), detail * CELL) for each in planes]
+def _planes(grid: Grid, planes: NDArray[np.uint8], side: int = CELL) -> Tensor:
+    """Planes uint8 (N, C, H, W) as the network sees them, float (N, C, `side` h, `side` w) in [0, 1]."""
+    shrunk = [grid.shrink(np.ascontiguousarray(each.transpose(1, 2, 0)), side) for each in planes]
     stacked = np.stack([each[..., None] if each.ndim == 2 else each for each in shrunk])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().contiguous() / 255
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.agents import make_agent
-from active_matting.agents.spatial.grid import CELL, DETAIL, Grid
+from active_matting.agents.spatial.grid import PICTURE_CELL, Grid
 from active_matting.agents.spatial.merit import merits
 from active_matting.annotators import ExactAnnotator
 from active_matting.cache import Arrays, Cache, hash_of_file, make_key
@@ -124,7 +124,7 @@ class Episodes:
 
     def _lesson(self, rng: np.random.Generator) -> Lesson:
         for _ in range(_TRIES):
-            lesson = self.pictures.draw(rng, DETAIL * CELL * self.cells)
+            lesson = self.pictures.draw(rng, PICTURE_CELL * self.cells)
             if has_both(lesson.alpha):
                 break
         return lesson
@@ -187,7 +187,7 @@ def play(
     tried: int = 0,
     agent: Agent | None = None,
 ) -> Episode:
-    """One episode on a lesson's picture, of `DETAIL * CELL * cells` pixels; see `Episodes`. No square is asked twice.
+    """One episode on a lesson's picture, of `PICTURE_CELL * cells` pixels; see `Episodes`. No square is asked twice.
 
     noise: how often just any square is asked about, and not the one that `agent` asks about, or without one where the
     error is large.

@@ -19,6 +19,9 @@ HALF = CELL // 2
 DETAIL = 2
 """So many times larger is the picture itself than mattes and answers are seen: what is recognised needs more of it."""
 
+PICTURE_CELL = DETAIL * CELL
+"""The side of a cell in the picture itself, at which episodes are played."""
+
 
 def spread(told: NDArray[np.int8]) -> Tensor:
     """What was told of half cells, int8 (..., 2h, 2w), as the network sees it: float (..., 2, 8h, 8w), 1 where told.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from active_matting.agents.spatial.cues import as_decided, is_known
 from active_matting.agents.spatial.episodes import Episode, kept_small
-from active_matting.agents.spatial.grid import CELL, DETAIL, Grid, spread
+from active_matting.agents.spatial.grid import PICTURE_CELL, Grid, spread
 from active_matting.agents.spatial.network import Sight, SpatialPolicy
 from active_matting.agents.spatial.opinion import second_opinion
 from active_matting.annotators import ExactAnnotator
@@ -40,12 +40,12 @@ def play_together(
     budget: int,
     generator: np.random.Generator | None = None,
 ) -> list[Played]:
-    """One episode on each lesson's picture, of `DETAIL * CELL * cells` pixels.
+    """One episode on each lesson's picture, of `PICTURE_CELL * cells` pixels.
 
     Its squares are drawn by the heat map's chances. generator: of these draws; None takes the likeliest. Raises what
     the solver raises.
     """
-    size = DETAIL * CELL * cells
+    size = PICTURE_CELL * cells
     grid = Grid.of((size, size), cells)
     sessions = [QuerySession(each.image, solver, region_size=grid.side, budget=budget) for each in lessons]
     like = next(policy.parameters())

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from active_matting.agents.spatial import learning
 from active_matting.agents.spatial.episodes import Episode
-from active_matting.agents.spatial.grid import CELL, DETAIL
+from active_matting.agents.spatial.grid import PICTURE_CELL
 from active_matting.agents.spatial.network import Decision, SpatialPolicy
 from active_matting.agents.spatial.playing import play_together
 from active_matting.agents.spatial.targets import lesson_of
@@ -74,11 +74,8 @@ class OwnEpisodes:
     def load(self, index: int) -> list[Lesson]:
         """See `Task`: the pictures."""
         rng = np.random.default_rng([self.seed, index])
-        return [
-            each
-            for each in draw_batch(self._pictures, rng, DETAIL * CELL * self.cells, self.batch)
-            for _ in range(self.repeats)
-        ]
+        lessons = draw_batch(self._pictures, rng, PICTURE_CELL * self.cells, self.batch)
+        return [each for each in lessons for _ in range(self.repeats)]
 
     def losses(self, network: nn.Module, item: list[Lesson], generator: np.random.Generator) -> Iterator[Tensor | None]:
         """See `Task`: one, after the episodes are played."""
@@ -97,7 +94,7 @@ class OwnEpisodes:
         rng = np.random.default_rng([self.seed, 0])
         curves: list[NDArray[np.float32]] = []
         for first in range(0, self.validation, 8):
-            lessons = draw_batch(self._held_out, rng, DETAIL * CELL * self.cells, min(8, self.validation - first))
+            lessons = draw_batch(self._held_out, rng, PICTURE_CELL * self.cells, min(8, self.validation - first))
             played = play_together(cast(SpatialPolicy, network), lessons, self._solver, self.cells, self.budget)
             curves += [each.episode.rmse for each in played]
         mean = np.mean(curves, axis=0)

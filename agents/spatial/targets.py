@@ -27,13 +27,12 @@ class Lesson(NamedTuple):
     """T queries of one episode on a grid of h × w cells; NumPy arrays, or torch's of (T, N, …) of N episodes.
 
     R = 2h − 1 and C = 2w − 1 are the rows and columns of squares. image: uint8 (3, 8 `DETAIL` h, 8 `DETAIL` w), or
-    (N, …) of N. mattes,
-    before, opinions: uint8 (T, 8h, 8w), the first two as they are seen, see `cues.as_decided`. told: int8 (T, 2h, 2w),
-    the answers so far, of foreground and background. asked: bool (T, R, C). kinds: int8 (R, C), 0 background, 1
-    foreground, 2 mixed. choice: float32 (T, R, C), chances that sum to 1, or 0 throughout where there is nothing to be
-    imitated. error: float32 (T, R, C), logarithms. gain: float32 (T, R, C), the part of the RMSE that an answer
-    removed, where known, else NaN. log_rmse, value: float32 (T,); value is the drop of the first from before a query to
-    the end.
+    (N, …) of N. mattes, before, opinions: uint8 (T, 8h, 8w), the first two as they are seen, see `cues.as_decided`.
+    told: int8 (T, 2h, 2w), the answers so far, of foreground and background. asked: bool (T, R, C). kinds: int8 (R,
+    C), 0 background, 1 foreground, 2 mixed. choice: float32 (T, R, C), chances that sum to 1, or 0 throughout where
+    there is nothing to be imitated. error: float32 (T, R, C), logarithms. gain: float32 (T, R, C), the part of the
+    RMSE that an answer removed, where known, else NaN. log_rmse, value: float32 (T,); value is the drop of the
+    first from before a query to the end.
     """
 
     image: NDArray[np.uint8]
