@@ -35,7 +35,11 @@ class ClosedForm:
     def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
         image = check_image(image)
-        return prepare_grid(sum_windows(image, self.radius, self.epsilon, _fill_row), image.shape[:2], 2 * self.radius)
+        return prepare_grid(self.stencil(image), image.shape[:2], 2 * self.radius)
+
+    def stencil(self, image: Image) -> NDArray[np.float64]:
+        """The matting Laplacian, (H·W, (4 radius + 1)²); see `sum_windows`."""
+        return sum_windows(image, self.radius, self.epsilon, _fill_row)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

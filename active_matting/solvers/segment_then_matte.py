@@ -1,7 +1,7 @@
 """A composite solver: find the object, then matte its edge."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,6 +15,12 @@ from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
+if TYPE_CHECKING:
+    from active_matting.solvers.grid.smoothing import Smoother
+
+_EPSILON = 1e-5
+"""Of the Laplacian by which the matte is made to follow the image."""
+
 _AROUND = 0.01
 """Standard deviation of what counts as around a pixel, as a part of the image's longer side."""
 
@@ -26,10 +32,11 @@ class SegmentThenMatte:
     No matting method was made for a handful of labelled regions: colours seen at a few places do not tell what lies
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
     `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, so that one more label does
-    not turn it over. Both matter less the more is told: where that is half of the image or more, the solver has the
-    labels as they are. What the user labelled holds throughout, transitions included: they stay in the band. Of labels
-    of one class alone it makes what the segmenter does: a network something, the others nothing. Raises
-    `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other arguments.
+    not turn it over, and is made to follow the image. All that matters less the more is told: where that is half of the
+    image or more, the solver has the labels as they are. What the user labelled holds throughout, transitions included:
+    they stay in the band. Of labels of one class alone it makes what the segmenter does: a network something, the
+    others nothing. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other
+    arguments.
 
     >>> SegmentThenMatte(segmenter="grabcut", solver="closed-form", solver_kwargs={"epsilon": 1e-6}).solver
     'closed-form'
@@ -47,10 +54,15 @@ class SegmentThenMatte:
     sureness: float = 0.95
     """Pixels that are pure with more than this chance are taken as known; the higher, the wider the band. The more of
     the image is told, the surer it has to be."""
+    data_weight: float | None = 0.01
+    """How firmly the unknown band's alpha is held while it is made to follow the image, see
+    `active_matting.solvers.grid.smoothing.Smoother`; None leaves it as it is."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sureness < 1:
             raise InvalidArgumentError(f"sureness must be at least 0.5 and below 1, got {self.sureness}")
+        if self.data_weight is not None and not self.data_weight > 0:
+            raise InvalidArgumentError(f"data_weight must be above 0 or None, got {self.data_weight}")
         if self.solver == "segment-then-matte":
             raise InvalidArgumentError("segment-then-matte cannot matte with itself; name another solver")
         for name in ("segmenter_kwargs", "solver_kwargs", "band_kwargs"):
@@ -71,7 +83,12 @@ class SegmentThenMatte:
         image = check_image(image).copy()
         segmenter, band, solver = self._parts()
         prepared_band = PreparedBand.of(image, band)
-        parts = PreparedParts(segmenter.prepare(image), prepared_band, solver.prepare(image), self.sureness)
+        smoother = None
+        if self.data_weight is not None:
+            from active_matting.solvers.grid.smoothing import Smoother  # loads numba
+
+            smoother = Smoother.of(image, _EPSILON, self.data_weight)
+        parts = PreparedParts(segmenter.prepare(image), prepared_band, solver.prepare(image), self.sureness, smoother)
         needs_both = needs_both_classes(parts.segmenter)
         return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, needs_both_classes=needs_both)
 
@@ -83,12 +100,13 @@ class SegmentThenMatte:
 
 @dataclass(frozen=True)
 class PreparedParts:
-    """Segmenter, band and solver, each prepared for the same image."""
+    """Segmenter, band, solver and what smooths, each prepared for the same image."""
 
     segmenter: PreparedSegmenter
     band: PreparedBand
     solver: PreparedSolver
     sureness: float
+    smoother: "Smoother | None"
 
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
         """The matte for labels int8 (H, W) of which both classes are there, or one, of which the segmenter is asked."""
@@ -102,7 +120,12 @@ class PreparedParts:
         trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * is_open)
         if not has_both and not has_both_classes(trimap[None])[0]:
             return Matte(expected)
-        return held_to(expected, self.solver.solve(trimap), trimap == Label.UNLABELLED, is_open)
+        is_unknown = trimap == Label.UNLABELLED
+        matte = held_to(expected, self.solver.solve(trimap), is_unknown, is_open)
+        if self.smoother is None:
+            return matte
+        change = self.smoother.smooth(matte.alpha, is_unknown) - matte.alpha
+        return replace(matte, alpha=matte.alpha + np.float32(is_open) * change)
 
 
 def held_to(expected: Alpha, matte: Matte, is_unknown: NDArray[np.bool_], firmness: float) -> Matte:
