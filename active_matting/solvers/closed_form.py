@@ -35,27 +35,30 @@ class ClosedForm:
     def prepare(self, image: Image) -> PreparedClassical:
         """See `Solver.prepare`."""
         image = check_image(image)
-        return prepare_grid(self.stencil(image), image.shape[:2], 2 * self.radius)
+        return prepare_grid(sum_windows(image, self.radius, self.epsilon, _fill_row), image.shape[:2], 2 * self.radius)
 
-    def stencil(self, image: Image) -> NDArray[np.float64]:
-        """The matting Laplacian, (H·W, (4 radius + 1)²); see `sum_windows`."""
-        return sum_windows(image, self.radius, self.epsilon, _fill_row)
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def whitened_colours(image: NDArray[Any], top: int, left: int, size: int, epsilon: float, X: NDArray[Any]) -> None:
+    """X, (|w|, 3), of the window w of `size`² pixels: δ_ij - 1 / |w| - (X Xᵀ)_ij is what it adds to the Laplacian."""
+    # δ_ij - (1 + (I_i - μ)ᵀ (Σ + ε/|w| 1)⁻¹ (I_j - μ)) / |w| for the pixels i, j of w.
+    count = size * size
+    for c in range(3):
+        mean = 0.0
+        for i in range(count):
+            X[i, c] = image[top + i // size, left + i % size, c]
+            mean += X[i, c] / count
+        for i in range(count):
+            X[i, c] -= mean
+    whiten(X, epsilon)  # XᵀX is |w| Σ
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_row(image: NDArray[Any], top: int, size: int, epsilon: float, out: NDArray[Any]) -> None:
-    # δ_ij - (1 + (I_i - μ)ᵀ (Σ + ε/|w| 1)⁻¹ (I_j - μ)) / |w| for the pixels i, j of each window w.
     count = size * size
     X = np.empty((count, 3))
     for left in range(len(out)):
-        for c in range(3):
-            mean = 0.0
-            for i in range(count):
-                X[i, c] = image[top + i // size, left + i % size, c]
-                mean += X[i, c] / count
-            for i in range(count):
-                X[i, c] -= mean
-        whiten(X, epsilon)  # XᵀX is |w| Σ
+        whitened_colours(image, top, left, size, epsilon, X)
         matrix = out[left]
         for i in range(count):
             for j in range(count):

@@ -1,7 +1,7 @@
 """A composite solver: find the object, then matte its edge."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,9 +14,6 @@ from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, Solver, has_both_classes, is_undecided
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
-
-if TYPE_CHECKING:
-    from active_matting.solvers.grid.smoothing import Smoother
 
 _EPSILON = 1e-5
 """Of the Laplacian by which the matte is made to follow the image."""
@@ -56,7 +53,7 @@ class SegmentThenMatte:
     the image is told, the surer it has to be."""
     data_weight: float | None = 0.01
     """How firmly the unknown band's alpha is held while it is made to follow the image, see
-    `active_matting.solvers.grid.smoothing.Smoother`; None leaves it as it is."""
+    `active_matting.solvers.grid.smoothing.smooth`; None leaves it as it is."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sureness < 1:
@@ -83,12 +80,7 @@ class SegmentThenMatte:
         image = check_image(image).copy()
         segmenter, band, solver = self._parts()
         prepared_band = PreparedBand.of(image, band)
-        smoother = None
-        if self.data_weight is not None:
-            from active_matting.solvers.grid.smoothing import Smoother  # loads numba
-
-            smoother = Smoother.of(image, _EPSILON, self.data_weight)
-        parts = PreparedParts(segmenter.prepare(image), prepared_band, solver.prepare(image), self.sureness, smoother)
+        parts = PreparedParts(self, image, segmenter.prepare(image), prepared_band, solver.prepare(image))
         needs_both = needs_both_classes(parts.segmenter)
         return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, needs_both_classes=needs_both)
 
@@ -100,13 +92,13 @@ class SegmentThenMatte:
 
 @dataclass(frozen=True)
 class PreparedParts:
-    """Segmenter, band, solver and what smooths, each prepared for the same image."""
+    """Segmenter, band and solver, each prepared for the same image."""
 
+    parameters: SegmentThenMatte
+    image: Image
     segmenter: PreparedSegmenter
     band: PreparedBand
     solver: PreparedSolver
-    sureness: float
-    smoother: "Smoother | None"
 
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
         """The matte for labels int8 (H, W) of which both classes are there, or one, of which the segmenter is asked."""
@@ -117,14 +109,17 @@ class PreparedParts:
         has_both = bool(has_both_classes(label_map[None])[0])
         if not has_both and is_undecided(segmentation, label_map):
             return Matte(segmentation)
-        trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.sureness) * is_open)
+        trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.parameters.sureness) * is_open)
         if not has_both and not has_both_classes(trimap[None])[0]:
             return Matte(expected)
         is_unknown = trimap == Label.UNLABELLED
         matte = held_to(expected, self.solver.solve(trimap), is_unknown, is_open)
-        if self.smoother is None:
+        data_weight = self.parameters.data_weight
+        if data_weight is None:
             return matte
-        change = self.smoother.smooth(matte.alpha, is_unknown) - matte.alpha
+        from active_matting.solvers.grid.smoothing import smooth  # loads numba
+
+        change = smooth(matte.alpha, self.image, is_unknown, data_weight, _EPSILON) - matte.alpha
         return replace(matte, alpha=matte.alpha + np.float32(is_open) * change)
 
 

@@ -357,6 +357,7 @@ def test_parts_are_named_with_their_parameters() -> None:
         "band": "network",
         "band_kwargs": {"weights": None},
         "sureness": 0.9,
+        "data_weight": 0.1,
     }
     solver: Any = make_solver("segment-then-matte", **json.loads(json.dumps(arguments)))
     assert dataclasses.asdict(solver) == arguments

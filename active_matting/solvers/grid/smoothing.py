@@ -1,111 +1,127 @@
-"""A matte that is made to follow the image, without leaving what it was by much."""
+"""A matte that is made to follow the image where it is unknown, without leaving what it was by much."""
 
-from dataclasses import dataclass
-
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.compiled import njit
-from active_matting.solvers.closed_form import ClosedForm
+from active_matting.solvers.closed_form import whitened_colours
 from active_matting.solvers.graph.kernels import Array
 from active_matting.types import Alpha, Image
 
 _REACH = 2  # pixels along either axis that share a 3×3 window with one
-_TOLERANCE = 3e-4  # of alpha
-_ITERATIONS = 500  # with a data weight of 0.01 some 60 are needed
+_TOLERANCE = 1e-4  # of alpha; the error left may be some 20 times that
+_ITERATIONS = 500  # with a data weight of 0.01 some 80 are needed
 
 
-@dataclass(frozen=True)
-class Smoother:
-    """The matting Laplacian of an image, float32 (25, H, W): entry (k, y, x) ties pixel (y, x) to its k-th neighbour,
-    of the 5×5 around it, row by row; and the weight of what the matte was.
+def smooth(alpha: Alpha, image: Image, is_unknown: NDArray[np.bool_], data_weight: float, epsilon: float) -> Alpha:
+    """The matte a of least energy `aᵀ L a + data_weight Σ (a_i - alpha_i)²`, i the unknown pixels, the others as known.
+
+    L is the matting Laplacian of 3×3 windows, see `active_matting.solvers.closed_form.ClosedForm`, also for epsilon. So
+    methods that sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
+
+    alpha: float32 (H, W) in [0, 1]; image: float32 (H, W, 3) in [0, 1]; is_unknown: (H, W); data_weight: above 0, the
+    smaller, the more the image decides. Solved by conjugate gradients, to 0.002 or so. Takes 100 bytes for each unknown
+    pixel.
     """
-
-    stencil: NDArray[np.float32]
-    data_weight: float
-
-    @classmethod
-    def of(cls, image: Image, epsilon: float, data_weight: float) -> "Smoother":
-        """Of an image float32 (H, W, 3) in [0, 1]. epsilon: see `ClosedForm`; data_weight: above 0."""
-        h, w = image.shape[:2]
-        rows = ClosedForm(epsilon=epsilon).stencil(image).astype(np.float32)
-        return cls(np.ascontiguousarray(rows.T).reshape(-1, h, w), data_weight)
-
-    def smooth(self, alpha: Alpha, is_unknown: NDArray[np.bool_]) -> Alpha:
-        """The matte of least energy `aᵀ L a + data_weight Σ (a_i - alpha_i)²`, where known alpha as it is.
-
-        It is what sampling methods end with (Rhemann et al. 2008 and after them Gastal and Oliveira 2010 and others),
-        with one weight for all unknown pixels i. alpha: float32 (H, W); is_unknown: (H, W). The smaller
-        the weight, the more the image decides. Solved by conjugate gradients, to some 3e-4 of alpha.
-        """
-        h, w = is_unknown.shape
-        runs = _runs(is_unknown)
-        frame = np.zeros((h + 2 * _REACH, w + 2 * _REACH), dtype=np.float32)
-        inner = frame[_REACH:-_REACH, _REACH:-_REACH]
-        inner[:] = alpha
-        residual = np.empty((h, w), dtype=np.float32)
-        _multiply(self.stencil, runs, frame, residual)  # at alpha itself the data term is at rest
-        inner[:] = 0
-        change = np.zeros((h, w), dtype=np.float32)
-        np.negative(residual, out=residual)
-        _descend(self.stencil, runs, np.float32(self.data_weight), residual, frame, change)
-        return np.where(is_unknown, np.clip(alpha + change, 0, 1), alpha)
+    h, w = is_unknown.shape
+    if h < _REACH + 1 or w < _REACH + 1 or not is_unknown.any():
+        return alpha
+    runs = _runs(is_unknown)
+    stencil = _stencil(image, is_unknown, epsilon)
+    frame = np.zeros((h + 2 * _REACH, w + 2 * _REACH), dtype=np.float32)
+    inner = frame[_REACH:-_REACH, _REACH:-_REACH]
+    inner[:] = alpha
+    residual = np.empty(stencil.shape[1], dtype=np.float32)
+    _multiply(stencil, runs, frame, residual)  # at alpha itself the data term is at rest
+    np.negative(residual, out=residual)
+    inner[:] = 0
+    change = np.zeros_like(residual)
+    _descend(stencil, runs, data_weight, residual, frame, change)
+    smoothed = alpha.copy()
+    smoothed[is_unknown] = np.clip(alpha[is_unknown] + change, 0, 1)
+    return smoothed
 
 
 def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The runs along the rows of a mask (H, W): row, first column, and how many pixels, (runs, 3)."""
+    """The runs along the rows of a mask (H, W): row, first column, how many pixels, and those of all before."""
     steps = np.diff(mask.astype(np.int8), axis=1, prepend=0, append=0)
     rows, starts = np.nonzero(steps == 1)
-    return np.stack([rows, starts, np.nonzero(steps == -1)[1] - starts], axis=1)
+    counts = np.nonzero(steps == -1)[1] - starts
+    return np.stack([rows, starts, counts, np.cumsum(counts) - counts], axis=1)
+
+
+def _stencil(image: Image, is_unknown: NDArray[np.bool_], epsilon: float) -> NDArray[np.float32]:
+    """The rows of L of the unknown pixels, (25, unknown): how each is tied to the 5×5 around it, row by row."""
+    count = np.count_nonzero(is_unknown)
+    number = np.full(is_unknown.shape, -1, dtype=np.int32)
+    number[is_unknown] = np.arange(count, dtype=np.int32)
+    is_touched = cv2.dilate(is_unknown.astype(np.uint8), np.ones((3, 3), dtype=np.uint8))
+    stencil = np.zeros((25, count), dtype=np.float32)
+    _add_windows(image, is_touched, number, epsilon, stencil)
+    return stencil
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_windows(image: Array, is_touched: Array, number: Array, epsilon: float, stencil: Array) -> None:
+    # is_touched: the windows' middles. The pixels of a window row by row.
+    h, w = number.shape
+    X = np.empty((9, 3))
+    for y in range(1, h - 1):
+        for x in range(1, w - 1):
+            if is_touched[y, x] == 0:
+                continue
+            whitened_colours(image, y - 1, x - 1, 3, epsilon, X)
+            for i in range(9):
+                at = number[y - 1 + i // 3, x - 1 + i % 3]
+                if at < 0:
+                    continue
+                for j in range(9):
+                    k = 12 + 5 * (j // 3 - i // 3) + j % 3 - i % 3
+                    tie = -1 / 9 - (X[i, 0] * X[j, 0] + X[i, 1] * X[j, 1] + X[i, 2] * X[j, 2])
+                    stencil[k, at] += tie + 1 if i == j else tie
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _descend(stencil: Array, runs: Array, data_weight: float, residual: Array, frame: Array, change: Array) -> None:
-    # Conjugate gradients, preconditioned by the diagonal, for (L + data_weight) change = residual in the runs, until
-    # the preconditioner would change nothing by more than the tolerance. frame holds the direction, framed by zeros.
-    product = np.empty_like(residual)
-    before = 0.0
+    # Conjugate gradients, preconditioned by the diagonal, for (L + data_weight) change = residual, until the
+    # preconditioner would change nothing by more than the tolerance. frame holds the direction, 0 where alpha is known.
+    direction, product = np.zeros_like(residual), np.empty_like(residual)
+    inverse = 1 / (stencil[12] + np.float32(data_weight))
+    weight, before = np.float32(data_weight), 0.0
     for _ in range(_ITERATIONS):
         rz, largest = 0.0, np.float32(0)
-        for y, left, count in runs:
-            r, middle = residual[y, left : left + count], stencil[12, y, left : left + count]
-            for i in range(count):
-                z = r[i] / (middle[i] + data_weight)
-                rz += r[i] * z
-                largest = max(largest, abs(z))
+        for i in range(len(residual)):
+            z = residual[i] * inverse[i]
+            rz += residual[i] * z
+            largest = max(largest, abs(z))
         if largest <= _TOLERANCE:
             return
         share = np.float32(rz / before) if before > 0 else np.float32(0)
         before = rz
-        for y, left, count in runs:
-            r, middle = residual[y, left : left + count], stencil[12, y, left : left + count]
-            p = frame[y + 2, left + 2 : left + 2 + count]
+        for y, left, count, first in runs:
             for i in range(count):
-                p[i] = r[i] / (middle[i] + data_weight) + share * p[i]
+                direction[first + i] = residual[first + i] * inverse[first + i] + share * direction[first + i]
+                frame[y + 2, left + 2 + i] = direction[first + i]
         _multiply(stencil, runs, frame, product)
         bent = 0.0
-        for y, left, count in runs:
-            p, q = frame[y + 2, left + 2 : left + 2 + count], product[y, left : left + count]
-            for i in range(count):
-                q[i] += data_weight * p[i]
-                bent += p[i] * q[i]
+        for i in range(len(product)):
+            product[i] += weight * direction[i]
+            bent += direction[i] * product[i]
         step = np.float32(rz / bent)
-        for y, left, count in runs:
-            p, q = frame[y + 2, left + 2 : left + 2 + count], product[y, left : left + count]
-            x, r = change[y, left : left + count], residual[y, left : left + count]
-            for i in range(count):
-                x[i] += step * p[i]
-                r[i] -= step * q[i]
+        for i in range(len(change)):
+            change[i] += step * direction[i]
+            residual[i] -= step * product[i]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _multiply(stencil: Array, runs: Array, frame: Array, product: Array) -> None:
-    # product = L x in the runs, of x in its frame; along the runs, so that the inner loop is vectorised.
-    for y, left, count in runs:
-        sums = product[y, left : left + count]
+    # product = L x for the unknown pixels, of x in its frame; along the runs, so that the inner loop is vectorised.
+    for y, left, count, first in runs:
+        sums = product[first : first + count]
         sums[:] = 0
         for k in range(25):
-            weights = stencil[k, y, left : left + count]
+            weights = stencil[k, first : first + count]
             row = frame[y + k // 5, left + k % 5 : left + k % 5 + count]
             for i in range(count):
                 sums[i] += weights[i] * row[i]
