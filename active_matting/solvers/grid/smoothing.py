@@ -21,7 +21,7 @@ def smooth(alpha: Alpha, image: Image, is_unknown: NDArray[np.bool_], data_weigh
     methods that sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
 
     alpha: float32 (H, W) in [0, 1]; image: float32 (H, W, 3) in [0, 1]; is_unknown: (H, W); data_weight: above 0, the
-    smaller, the more the image decides. Solved by conjugate gradients, to 0.002 or so. Takes 100 bytes for each unknown
+    smaller, the more the image decides. Solved by conjugate gradients, to 0.003 or so. Takes 100 bytes for each unknown
     pixel.
     """
     h, w = is_unknown.shape
