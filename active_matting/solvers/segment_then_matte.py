@@ -29,11 +29,11 @@ class SegmentThenMatte:
     No matting method was made for a handful of labelled regions: colours seen at a few places do not tell what lies
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
     `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, so that one more label does
-    not turn it over, and is made to follow the image. All that matters less the more is told: where that is half of the
-    image or more, the solver has the labels as they are. What the user labelled holds throughout, transitions included:
-    they stay in the band. Of labels of one class alone it makes what the segmenter does: a network something, the
-    others nothing. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other
-    arguments.
+    not turn it over. Both matter less the more is told: where that is half of the image or more, the solver has the
+    labels as they are. Last, what is unknown is made to follow the image. What the user labelled holds throughout,
+    transitions included: they stay in the band. Of labels of one class alone it makes what the segmenter does: a
+    network something, the others nothing. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not
+    exist or take other arguments.
 
     >>> SegmentThenMatte(segmenter="grabcut", solver="closed-form", solver_kwargs={"epsilon": 1e-6}).solver
     'closed-form'
@@ -52,7 +52,7 @@ class SegmentThenMatte:
     """Pixels that are pure with more than this chance are taken as known; the higher, the wider the band. The more of
     the image is told, the surer it has to be."""
     data_weight: float | None = 0.01
-    """How firmly the unknown band's alpha is held while it is made to follow the image, see
+    """How firmly what is unknown is held to the alpha found for it while it is made to follow the image, see
     `active_matting.solvers.grid.smoothing.smooth`; None leaves it as it is."""
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class PreparedParts:
         """The matte for labels int8 (H, W) of which both classes are there, or one, of which the segmenter is asked."""
         is_open = openness(label_map)
         if is_open == 0:
-            return self.solver.solve(label_map)
+            return self._smoothed(self.solver.solve(label_map), label_map)
         segmentation = self.segmenter.segment(label_map)
         has_both = bool(has_both_classes(label_map[None])[0])
         if not has_both and is_undecided(segmentation, label_map):
@@ -112,15 +112,16 @@ class PreparedParts:
         trimap, expected = self.band.draw(segmentation, label_map, 1 - (1 - self.parameters.sureness) * is_open)
         if not has_both and not has_both_classes(trimap[None])[0]:
             return Matte(expected)
-        is_unknown = trimap == Label.UNLABELLED
-        matte = held_to(expected, self.solver.solve(trimap), is_unknown, is_open)
-        data_weight = self.parameters.data_weight
-        if data_weight is None:
+        matte = held_to(expected, self.solver.solve(trimap), trimap == Label.UNLABELLED, is_open)
+        return self._smoothed(matte, trimap)
+
+    def _smoothed(self, matte: Matte, trimap: LabelMap) -> Matte:
+        is_unknown = (trimap != Label.FOREGROUND) & (trimap != Label.BACKGROUND)
+        if self.parameters.data_weight is None or not is_unknown.any():
             return matte
         from active_matting.solvers.grid.smoothing import smooth  # loads numba
 
-        change = smooth(matte.alpha, self.image, is_unknown, data_weight, _EPSILON) - matte.alpha
-        return replace(matte, alpha=matte.alpha + np.float32(is_open) * change)
+        return of_other_alpha(matte, smooth(matte.alpha, self.image, is_unknown, self.parameters.data_weight, _EPSILON))
 
 
 def held_to(expected: Alpha, matte: Matte, is_unknown: NDArray[np.bool_], firmness: float) -> Matte:
@@ -135,5 +136,9 @@ def held_to(expected: Alpha, matte: Matte, is_unknown: NDArray[np.bool_], firmne
     share = cv2.GaussianBlur(is_unknown.astype(np.float32), (0, 0), sigma)
     around = cv2.GaussianBlur(difference, (0, 0), sigma) / np.maximum(share, np.float32(1e-6))
     change = np.float32(firmness) * np.where(is_unknown, (difference + around) / 2, 0)
-    alpha = np.clip(matte.alpha + change, 0, 1).astype(np.float32)
-    return replace(matte, alpha=alpha, foreground=None, background=None)  # its colours were for its own alpha
+    return of_other_alpha(matte, np.clip(matte.alpha + change, 0, 1).astype(np.float32))
+
+
+def of_other_alpha(matte: Matte, alpha: Alpha) -> Matte:
+    """The matte with this alpha, and without its colours, which were for its own."""
+    return replace(matte, alpha=alpha, foreground=None, background=None)

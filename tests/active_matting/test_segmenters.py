@@ -35,6 +35,7 @@ from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron, write_perceptron
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte
+from active_matting.solvers.grid.smoothing import smooth
 from active_matting.solvers.segment_then_matte import held_to
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
@@ -406,15 +407,21 @@ def test_a_matte_keeps_to_what_is_expected_and_keeps_its_detail() -> None:
     np.testing.assert_array_equal(held_to(expected, matte, nowhere, 1).alpha, matte.alpha)
 
 
-def test_a_trimap_is_matted_as_by_the_solver_alone() -> None:
+def test_a_trimap_is_matted_as_by_the_solver_alone_and_then_smoothed() -> None:
     image, truth = made_up_image((120, 140))
     window = np.ones((13, 13), dtype=np.uint8)
     label_map = np.zeros(truth.shape, dtype=np.int8)
     label_map[cv2.erode(truth, window) > 0.95] = Label.FOREGROUND
     label_map[cv2.dilate(truth, window) < 0.05] = Label.BACKGROUND
     assert 0.4 < (label_map == Label.UNLABELLED).mean() < 0.5
-    alone = make_solver("shared").prepare(image).solve(label_map).alpha
-    np.testing.assert_array_equal(make_solver("segment-then-matte").prepare(image).solve(label_map).alpha, alone)
+    alone = make_solver("shared").prepare(image).solve(label_map)
+    found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map)
+    np.testing.assert_array_equal(found.alpha, alone.alpha)
+    np.testing.assert_array_equal(found.foreground, alone.foreground)
+    found = make_solver("segment-then-matte", data_weight=0.02).prepare(image).solve(label_map)
+    is_unknown = label_map == Label.UNLABELLED
+    np.testing.assert_array_equal(found.alpha, smooth(alone.alpha, image, is_unknown, 0.02, 1e-5))
+    assert found.foreground is None
 
 
 def one_region(alpha: NDArray[np.float32], label: Label, side: int) -> LabelMap:
