@@ -33,7 +33,8 @@ class Network(nn.Module):
     detail: int = 1
     """How many times larger the image is that it is shown besides; with 1 it is not."""
     guess: str | None = None
-    """The solver whose matte for the same labels is `previous`, for a network that corrects another's work."""
+    """The solver whose matte for the same labels is `previous`, for a network that corrects another's work: NAME or
+    "NAME {JSON}", see `active_matting.solvers.named.NamedSolver`."""
 
     def forward(self, image: Tensor, marks: Tensor, hints: Tensor, previous: Tensor) -> Prediction:
         """See the class."""

@@ -21,9 +21,9 @@ class FBA(Network):
     images and the masks. Seven outputs: alpha clipped to [0, 1], the colours by a sigmoid. They are not fused, see
     `active_matting.models.fusion`. width, depths: 64 and 3, 4, 6, 3 as published, less for smaller networks of the same
     topology; head: channels at full resolution. sigmas: of the hints, pixels, as in the released code.
-    encoder_sees_marks: whether the two masks are among the encoder's inputs. guess: a solver's name, whose matte is one
-    more channel at both ends, and the alpha to which the network's is added (ours; None as published); trust: how much
-    of that change is made, less than all for a network that is right more often than not. side: see `Network`.
+    encoder_sees_marks: whether the two masks are among the encoder's inputs. guess: see `Network`; that solver's matte
+    is one more channel at both ends, and the alpha to which the network's is added (ours; None as published). trust:
+    how much of that change is made, less than all for a network that is right more often than not. side: see `Network`.
     recognises: whether it is also told what a network sees that was pretrained on photographs, see `Recognition` (ours;
     the thesis pretrains the encoder itself); detail: how many times larger the pictures are in which that one looks,
     which knows things the better for it. Raises `InvalidArgumentError`.

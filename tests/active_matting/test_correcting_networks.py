@@ -70,15 +70,22 @@ def test_where_half_is_told_nothing_is_changed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, make_solver(GUESS).prepare(image).solve(label_map).alpha)
 
 
-def test_training_shows_the_network_the_same_guess_as_solving() -> None:
+@pytest.mark.parametrize(("guess", "arguments"), [(GUESS, {}), ('closed-form {"epsilon": 0.01}', {"epsilon": 0.01})])
+def test_training_and_solving_show_the_network_the_same_guess(
+    guess: str, arguments: dict[str, Any], tmp_path: Path
+) -> None:
     image, label_map = picture()
     torch.manual_seed(0)
-    network = make_network("imatting", **SMALL, guess=GUESS)
+    network = make_network("imatting", **SMALL, guess=guess)
+    write_network(tmp_path / "net", network, "imatting", SMALL | {"guess": guess})
+    solver = make_solver("imatting", weights=str(tmp_path / "net"), fusion=False)
+    guesser = make_solver(guess.split()[0], **arguments)
     batch = Batch(network, [Lesson(image, np.zeros((64, 64), np.float32), image, image)] * 2)
     maps = [label_map, -label_map]
     alphas = batch.predict(maps, torch.zeros(2, 1, 64, 64)).alpha.detach().numpy()[:, 0]
     for alpha, labels in zip(alphas, maps, strict=True):
-        assert np.abs(alpha - make_solver(GUESS).prepare(image).solve(labels).alpha).max() < 1e-6
+        assert np.abs(alpha - guesser.prepare(image).solve(labels).alpha).max() < 1e-6
+        assert np.abs(alpha - solver.prepare(image).solve(labels).alpha).max() < 1e-6
 
 
 @pytest.mark.parametrize("trust", [1.0, 0.3])

@@ -13,8 +13,8 @@ from active_matting.models.base import Prediction
 from active_matting.models.fusion import fuse
 from active_matting.models.layers import resize
 from active_matting.segmenters.base import openness, scaled_shape
-from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte, PreparedSolver
+from active_matting.solvers.named import NamedSolver
 from active_matting.solvers.network.components import keep_told_components
 from active_matting.solvers.network.loading import LoadedNetwork, load_for_solving
 from active_matting.solvers.network.tiles import check_fits, run_in_tiles
@@ -51,7 +51,7 @@ class PreparedNetwork:
         largest = (max(image.shape[0], *(h for h, _ in shapes)), max(image.shape[1], *(w for _, w in shapes)))
         check_fits(largest, solver.tile, loaded.bytes_per_pixel, solver.memory)
         guess = loaded.network.guess
-        guesser = None if guess is None else make_solver(guess).prepare(image)
+        guesser = None if guess is None else NamedSolver.read(guess).make().prepare(image)
         return cls(solver, image, loaded, tuple(Canvas.of(image, each, loaded) for each in shapes), guesser)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from active_matting.models.base import Network, Prediction
 from active_matting.models.hints import marks_of
-from active_matting.solvers import PreparedSolver, make_solver
+from active_matting.solvers import PreparedSolver
+from active_matting.solvers.named import NamedSolver
 from active_matting.solvers.together import solve_together
 from active_matting.training.lessons import Lesson, Sources, has_both
 from active_matting.types import Alpha, Image, LabelMap
@@ -74,7 +75,7 @@ class Batch:
         """What the solver that the network corrects answers."""
         if not self._guessers:
             assert self.network.guess is not None
-            solver = make_solver(self.network.guess)
+            solver = NamedSolver.read(self.network.guess).make()
             self._guessers = [solver.prepare(lesson.image) for lesson in self._lessons]
         found = solve_together(self._guessers, [label_map[None] for label_map in label_maps])
         for alphas in found:
