@@ -37,13 +37,13 @@ def laplacian(image: Image, epsilon: float) -> Any:
 @pytest.mark.parametrize("data_weight", [0.01, 0.3])
 def test_it_is_the_minimum_of_the_energy(shape: tuple[int, int], share: float, data_weight: float) -> None:
     alpha, image, is_unknown = made_up(shape, 0, share)
-    smoothed = smooth(alpha, image, is_unknown, data_weight, 1e-4)
+    smoothed = smooth(alpha, image, is_unknown, data_weight, 1e-4, tolerance=1e-6)
     L, unknown, known = laplacian(image, 1e-4).toarray(), np.flatnonzero(is_unknown), np.flatnonzero(~is_unknown)
     A = L[np.ix_(unknown, unknown)] + data_weight * np.eye(len(unknown))
     b = data_weight * alpha.ravel()[unknown] - L[np.ix_(unknown, known)] @ alpha.ravel()[known]
     expected = alpha.copy()
     expected.ravel()[unknown] = np.clip(np.linalg.solve(A, b), 0, 1)
-    np.testing.assert_allclose(smoothed, expected, atol=5e-3)
+    np.testing.assert_allclose(smoothed, expected, atol=1e-4)
     np.testing.assert_array_equal(smoothed[~is_unknown], alpha[~is_unknown])
 
 
