@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pymatting.laplacian.cf_laplacian import cf_laplacian
 
 from active_matting.annotators import ExactAnnotator
+from active_matting.compiled import threads_at_most
 from active_matting.data.rendered import Rendered
 from active_matting.errors import InvalidArgumentError
 from active_matting.labels import RegionAnswer, record
@@ -73,6 +74,16 @@ def test_images_of_any_size_keep_what_is_known_and_lose_no_energy(
         for a in (alpha.ravel().astype(np.float64), smoothed.ravel().astype(np.float64)):
             energies.append(a @ (L @ a) + 0.05 * ((a - alpha.ravel()) ** 2).sum())
         assert energies[1] <= energies[0] + 1e-3
+
+
+def test_it_is_the_same_on_any_number_of_threads() -> None:
+    alpha, image, is_unknown = made_up((150, 160), 1, 0.7)
+    found = []
+    for threads in (1, 2, 3):
+        with threads_at_most(threads):
+            found.append(smooth(alpha, image, is_unknown, 0.05, 1e-4, tolerance=1e-6))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-5)
 
 
 def test_what_the_colours_explain_is_kept_and_noise_is_not() -> None:
