@@ -12,6 +12,7 @@ from active_matting.segmenters import Segmenter, make_segmenter
 from active_matting.segmenters.band import Band, PreparedBand, make_band
 from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, openness
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, Solver, has_both_classes, is_undecided
+from active_matting.solvers.grid.smoothing import smooth
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
@@ -119,8 +120,6 @@ class PreparedParts:
         is_unknown = (trimap != Label.FOREGROUND) & (trimap != Label.BACKGROUND)
         if self.parameters.data_weight is None or not is_unknown.any():
             return matte
-        from active_matting.solvers.grid.smoothing import smooth  # loads numba
-
         return of_other_alpha(matte, smooth(matte.alpha, self.image, is_unknown, self.parameters.data_weight, _EPSILON))
 
 

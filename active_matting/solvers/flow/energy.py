@@ -8,6 +8,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from active_matting.errors import ConvergenceError
+from active_matting.solvers.closed_form import laplacian_rows
 from active_matting.solvers.flow.kernels import (
     _add_local,
     _add_mixture_diagonal,
@@ -16,7 +17,6 @@ from active_matting.solvers.flow.kernels import (
     _coarse_local,
     _coarse_mixtures,
     _dot,
-    _local_stencil,
     _sum_over,
 )
 from active_matting.solvers.flow.ties import Indices, Numbers
@@ -51,7 +51,8 @@ class ImageFlow:
         cls, image: Image, neighbours: NDArray[np.int64], weights: Numbers, local: float, epsilon: float
     ) -> "ImageFlow":
         """Prepare an image: `local` is the matting Laplacian's share [σ_L], `epsilon` its regularisation."""
-        stencil = _local_stencil(image, epsilon)
+        everywhere = np.ones(image.shape[:2], dtype=bool)
+        stencil = laplacian_rows(image, everywhere, epsilon).reshape(-1, *everywhere.shape)
         parent = gather_to(graph_of_ties(neighbours[:, :_TIES]), _NODES)
         nodes = int(parent.max()) + 1
         coarse = np.zeros((nodes, nodes))

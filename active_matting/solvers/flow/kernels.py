@@ -1,4 +1,4 @@
-"""Kernels of information flow's energy: the matting Laplacian, products with the energy's matrix, its coarse form."""
+"""Kernels of information flow's energy: products with its matrix, and its coarse form."""
 
 import numpy as np
 
@@ -6,45 +6,6 @@ from active_matting.compiled import njit
 from active_matting.solvers.graph.kernels import Array
 
 _OFFSETS = 25  # pixels that share a 3×3 window with one: 5×5, row by row
-
-
-@njit(cache=True, nogil=True)
-def _local_stencil(image: Array, epsilon: float) -> Array:
-    # Levin et al. 2008, eq. 12: for i, j in a window of 9, L_ij gets δ_ij - (1 + (c_i - μ)ᵀ (Σ + ε/9)⁻¹ (c_j - μ)) / 9.
-    # stencil[o, y, x] is L between pixel (y, x) and its o-th neighbour.
-    h, w = image.shape[:2]
-    stencil = np.zeros((_OFFSETS, h, w), dtype=np.float32)
-    difference = np.empty((9, 3))
-    white = np.empty((9, 3))
-    for y in range(1, h - 1):
-        for x in range(1, w - 1):
-            mean = np.zeros(3)
-            for a in range(9):
-                for c in range(3):
-                    mean[c] += np.float64(image[y - 1 + a // 3, x - 1 + a % 3, c]) / 9
-            covariance = np.zeros((3, 3))
-            for a in range(9):
-                for c in range(3):
-                    difference[a, c] = image[y - 1 + a // 3, x - 1 + a % 3, c] - mean[c]
-                for c in range(3):
-                    for d in range(3):
-                        covariance[c, d] += difference[a, c] * difference[a, d] / 9
-            for c in range(3):
-                covariance[c, c] += epsilon / 9
-            inverse = np.linalg.inv(covariance)
-            for a in range(9):
-                for c in range(3):
-                    white[a, c] = 0
-                    for d in range(3):
-                        white[a, c] += inverse[c, d] * difference[a, d]
-            for a in range(9):
-                for b in range(9):
-                    affinity = 1.0
-                    for c in range(3):
-                        affinity += white[a, c] * difference[b, c]
-                    o = 12 + 5 * (b // 3 - a // 3) + b % 3 - a % 3
-                    stencil[o, y - 1 + a // 3, x - 1 + a % 3] += (a == b) - affinity / 9
-    return stencil
 
 
 @njit(cache=True, nogil=True)

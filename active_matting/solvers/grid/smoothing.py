@@ -1,17 +1,14 @@
 """A matte that is made to follow the image where it is unknown, without leaving what it was by much."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.compiled import njit, thread_count
-from active_matting.solvers.closed_form import whitened_colours
+from active_matting.compiled import njit
+from active_matting.solvers.closed_form import laplacian_rows
 from active_matting.solvers.graph.kernels import Array
-from active_matting.solvers.sampling.rows import Workers
 from active_matting.types import Alpha, Image
 
 _REACH = 2  # pixels along either axis that share a 3×3 window with one
-_WORTH_THREADS = 10_000  # unknown pixels
 _ITERATIONS = 500  # with a data weight of 0.01 some 40 are needed
 
 
@@ -32,20 +29,15 @@ def smooth(
     smaller, the more the image decides. Solved by conjugate gradients, until a rough inverse finds no error of alpha
     above `tolerance`; the true one may be some 20 times that. Takes 120 bytes for each unknown pixel.
     """
-    h, w = is_unknown.shape
-    if h < _REACH + 1 or w < _REACH + 1 or not is_unknown.any():
-        return alpha
     runs = _runs(is_unknown)
-    stencil = _stencil(image, is_unknown, epsilon)
-    frame = np.zeros((h + 2 * _REACH, w + 2 * _REACH), dtype=np.float32)
-    inner = frame[_REACH:-_REACH, _REACH:-_REACH]
-    inner[:] = alpha
+    stencil = laplacian_rows(image, is_unknown, epsilon)
+    framed = np.pad(alpha, _REACH)
     residual = np.empty(stencil.shape[1], dtype=np.float32)
-    _multiply(stencil, runs, frame, residual)  # at alpha itself the data term is at rest
+    _multiply(stencil, runs, framed, residual)  # at alpha itself the data term is at rest
     np.negative(residual, out=residual)
-    inner[:] = 0
+    stencil[12] += np.float32(data_weight)
     change = np.zeros_like(residual)
-    _descend(stencil, runs, data_weight, tolerance, residual, frame, change)
+    _descend(stencil, runs, tolerance, residual, np.zeros_like(framed), change)
     smoothed = alpha.copy()
     smoothed[is_unknown] = np.clip(alpha[is_unknown] + change, 0, 1)
     return smoothed
@@ -59,51 +51,12 @@ def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.stack([rows, starts, counts, np.cumsum(counts) - counts], axis=1)
 
 
-def _stencil(image: Image, is_unknown: NDArray[np.bool_], epsilon: float) -> NDArray[np.float32]:
-    """The rows of L of the unknown pixels, (25, unknown): how each is tied to the 5×5 around it, row by row."""
-    count = np.count_nonzero(is_unknown)
-    number = np.full(is_unknown.shape, -1, dtype=np.int32)
-    number[is_unknown] = np.arange(count, dtype=np.int32)
-    is_touched = cv2.dilate(is_unknown.astype(np.uint8), np.ones((3, 3), dtype=np.uint8))
-    stencil = np.zeros((25, count), dtype=np.float32)
-    with Workers(thread_count() if count > _WORTH_THREADS else 1) as workers:
-        workers.over(_add_windows, len(number), image, is_touched, number, epsilon, stencil)
-    return stencil
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _add_windows(
-    rows: tuple[int, int], image: Array, is_touched: Array, number: Array, epsilon: float, stencil: Array
-) -> None:
-    # To the pixels of these rows, so that threads do not meet. is_touched: the windows' middles. The pixels of a window
-    # row by row.
-    h, w = number.shape
-    X = np.empty((9, 3))
-    for y in range(max(1, rows[0] - 1), min(h - 1, rows[1] + 1)):
-        for x in range(1, w - 1):
-            if is_touched[y, x] == 0:
-                continue
-            whitened_colours(image, y - 1, x - 1, 3, epsilon, X)
-            for i in range(9):
-                row = y - 1 + i // 3
-                at = number[row, x - 1 + i % 3]
-                if at < 0 or row < rows[0] or row >= rows[1]:
-                    continue
-                for j in range(9):
-                    k = 12 + 5 * (j // 3 - i // 3) + j % 3 - i % 3
-                    tie = -1 / 9 - (X[i, 0] * X[j, 0] + X[i, 1] * X[j, 1] + X[i, 2] * X[j, 2])
-                    stencil[k, at] += tie + 1 if i == j else tie
-
-
 @njit(cache=True, nogil=True, fastmath=True)
-def _descend(
-    stencil: Array, runs: Array, data_weight: float, tolerance: float, residual: Array, frame: Array, change: Array
-) -> None:
-    # Conjugate gradients, preconditioned by the diagonal, for (L + data_weight) change = residual, until the
-    # preconditioner would change nothing by more than the tolerance. frame holds the direction, 0 where alpha is known.
+def _descend(stencil: Array, runs: Array, tolerance: float, residual: Array, frame: Array, change: Array) -> None:
+    # Conjugate gradients, preconditioned by the diagonal, for A change = residual, the stencil being A's rows, until
+    # the preconditioner would change nothing by more than the tolerance. frame holds the direction, 0 where known.
     direction, product = np.zeros_like(residual), np.empty_like(residual)
-    inverse = 1 / (stencil[12] + np.float32(data_weight))
-    weight, before = np.float32(data_weight), 0.0
+    inverse, before = 1 / stencil[12], 0.0
     for _ in range(_ITERATIONS):
         rz, largest = 0.0, np.float32(0)
         for i in range(len(residual)):
@@ -117,11 +70,10 @@ def _descend(
         for y, left, count, first in runs:
             for i in range(count):
                 direction[first + i] = residual[first + i] * inverse[first + i] + share * direction[first + i]
-                frame[y + 2, left + 2 + i] = direction[first + i]
+                frame[y + _REACH, left + _REACH + i] = direction[first + i]
         _multiply(stencil, runs, frame, product)
         bent = 0.0
         for i in range(len(product)):
-            product[i] += weight * direction[i]
             bent += direction[i] * product[i]
         step = np.float32(rz / bent)
         for i in range(len(change)):
@@ -131,7 +83,7 @@ def _descend(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _multiply(stencil: Array, runs: Array, frame: Array, product: Array) -> None:
-    # product = L x for the unknown pixels, of x in its frame; along the runs and for a row of the stencil at once, so
+    # product = A x for the unknown pixels, of x in its frame; along the runs and for a row of the stencil at once, so
     # that the inner loop is vectorised.
     for y, left, count, first in runs:
         sums = product[first : first + count]
