@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.special
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ from active_matting.segmenters.perceptron import Perceptron, read_perceptron, wr
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte
 from active_matting.solvers.grid.smoothing import smooth
-from active_matting.solvers.segment_then_matte import held_to
+from active_matting.solvers.segment_then_matte import agreement, held_to, sharpened
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
 
@@ -358,6 +359,7 @@ def test_parts_are_named_with_their_parameters() -> None:
         "band": "network",
         "band_kwargs": {"weights": None},
         "sureness": 0.9,
+        "sharpness": 0.5,
         "data_weight": 0.1,
     }
     solver: Any = make_solver("segment-then-matte", **json.loads(json.dumps(arguments)))
@@ -382,6 +384,8 @@ def test_parts_are_named_with_their_parameters() -> None:
         ({"band": "no"}, UnknownNameError, "unknown band 'no'"),
         ({"band_kwargs": {"weights": "w"}}, InvalidArgumentError, "it takes"),
         ({"sureness": 1.0}, InvalidArgumentError, "sureness must be at least 0.5 and below 1, got 1"),
+        ({"sharpness": -0.1}, InvalidArgumentError, "sharpness must be at least 0, got -0.1"),
+        ({"sharpness": float("nan")}, InvalidArgumentError, "sharpness must be at least 0, got nan"),
     ],
 )
 def test_parts_that_do_not_exist_are_refused(arguments: dict[str, Any], error: type[Exception], sentence: str) -> None:
@@ -418,10 +422,44 @@ def test_a_trimap_is_matted_as_by_the_solver_alone_and_then_smoothed() -> None:
     found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map)
     np.testing.assert_array_equal(found.alpha, alone.alpha)
     np.testing.assert_array_equal(found.foreground, alone.foreground)
-    found = make_solver("segment-then-matte", data_weight=0.02).prepare(image).solve(label_map)
+    found = make_solver("segment-then-matte", data_weight=0.12).prepare(image).solve(label_map)
     is_unknown = label_map == Label.UNLABELLED
-    np.testing.assert_array_equal(found.alpha, smooth(alone.alpha, image, is_unknown, 0.02, 1e-5))
+    np.testing.assert_allclose(found.alpha, smooth(alone.alpha, image, is_unknown, 0.02, 1e-5), atol=1e-6)
     assert found.foreground is None
+
+
+@pytest.mark.parametrize("times", [1.0, 1.25, 3.0])
+def test_sharpening_multiplies_log_odds(times: float) -> None:
+    alpha = np.linspace(0, 1, 101, dtype=np.float32)
+    found = sharpened(alpha, times)
+    np.testing.assert_allclose(found, scipy.special.expit(times * scipy.special.logit(alpha.astype(float))), atol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_the_less_two_opinions_differ_the_more_they_are_trusted() -> None:
+    differences = np.linspace(0, 1, 11, dtype=np.float32)
+    trust = agreement(differences, np.zeros(11, dtype=np.float32))
+    np.testing.assert_array_equal(trust, agreement(np.zeros(11, dtype=np.float32), differences))
+    assert trust[0] == 1
+    assert (np.diff(trust) < 0).all()
+    # The standard deviation of the error grows with the difference, so that weights fall with its square.
+    np.testing.assert_allclose(trust[5:] * differences[5:] ** 2, trust[10], rtol=0.05)
+
+
+def test_sharper_mattes_differ_only_where_the_trimap_does_not_tell() -> None:
+    image, _ = made_up_image((80, 90))
+    label_map = made_up_labels((80, 90))
+    mattes = [
+        make_solver("segment-then-matte", sharpness=sharpness, data_weight=None).prepare(image).solve(label_map).alpha
+        for sharpness in (0, 0.25, 2)
+    ]
+    is_pure = (mattes[0] == 0) | (mattes[0] == 1)
+    assert 0 < is_pure.mean() < 1
+    for matte in mattes[1:]:
+        np.testing.assert_array_equal(matte[is_pure], mattes[0][is_pure])
+        between = ~is_pure & (np.abs(mattes[0] - 0.5) > 0.01)
+        moved_outwards = (matte - mattes[0]) * np.sign(mattes[0] - 0.5)
+        assert (moved_outwards[between] > 0).mean() > 0.99
 
 
 def one_region(alpha: NDArray[np.float32], label: Label, side: int) -> LabelMap:

@@ -35,13 +35,16 @@ def laplacian(image: Image, epsilon: float) -> Any:
 
 @pytest.mark.parametrize("shape", [(11, 9), (3, 12), (20, 17)])
 @pytest.mark.parametrize("share", [0.2, 0.7, 1.0])
-@pytest.mark.parametrize("data_weight", [0.01, 0.3])
-def test_it_is_the_minimum_of_the_energy(shape: tuple[int, int], share: float, data_weight: float) -> None:
+@pytest.mark.parametrize("data_weight", [0.01, 0.3, None])
+def test_it_is_the_minimum_of_the_energy(shape: tuple[int, int], share: float, data_weight: float | None) -> None:
     alpha, image, is_unknown = made_up(shape, 0, share)
-    smoothed = smooth(alpha, image, is_unknown, data_weight, 1e-4, tolerance=1e-6)
+    weights = np.random.default_rng(1).uniform(0.01, 0.3, shape).astype(np.float32)
+    given = weights if data_weight is None else data_weight
+    smoothed = smooth(alpha, image, is_unknown, given, 1e-4, tolerance=1e-6)
     L, unknown, known = laplacian(image, 1e-4).toarray(), np.flatnonzero(is_unknown), np.flatnonzero(~is_unknown)
-    A = L[np.ix_(unknown, unknown)] + data_weight * np.eye(len(unknown))
-    b = data_weight * alpha.ravel()[unknown] - L[np.ix_(unknown, known)] @ alpha.ravel()[known]
+    held = np.broadcast_to(given, shape).ravel()[unknown]
+    A = L[np.ix_(unknown, unknown)] + np.diag(held)
+    b = held * alpha.ravel()[unknown] - L[np.ix_(unknown, known)] @ alpha.ravel()[known]
     expected = alpha.copy()
     expected.ravel()[unknown] = np.clip(np.linalg.solve(A, b), 0, 1)
     np.testing.assert_allclose(smoothed, expected, atol=1e-4)
@@ -105,7 +108,7 @@ def test_segment_then_matte_is_nearer_to_the_truth_for_it_on_the_mean() -> None:
         for region in region_grid(10, sample.alpha.shape)[::7]:
             label_map = record(label_map, RegionAnswer(region, annotator.answer(region)))
         row = []
-        for data_weight in (None, 0.01, 1e6):
+        for data_weight in (None, 0.06, 1e6):
             prepared = make_solver("segment-then-matte", data_weight=data_weight).prepare(sample.image)
             row.append(rmse(prepared.solve(label_map).alpha, sample.alpha))
         errors.append(row)

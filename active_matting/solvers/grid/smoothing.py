@@ -16,18 +16,19 @@ def smooth(
     alpha: Alpha,
     image: Image,
     is_unknown: NDArray[np.bool_],
-    data_weight: float,
+    data_weight: float | NDArray[np.float32],
     epsilon: float,
     tolerance: float = 2e-3,
 ) -> Alpha:
-    """The matte a of least energy `aᵀ L a + data_weight Σ (a_i - alpha_i)²`, i the unknown pixels, the others as known.
+    """The matte a of least energy `aᵀ L a + Σ data_weight_i (a_i - alpha_i)²`, i the unknown pixels, others as known.
 
     L is the matting Laplacian of 3×3 windows, see `active_matting.solvers.closed_form.ClosedForm`, also for epsilon. So
     methods that sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
 
-    alpha: float32 (H, W) in [0, 1]; image: float32 (H, W, 3) in [0, 1]; is_unknown: (H, W); data_weight: above 0, the
-    smaller, the more the image decides. Solved by conjugate gradients, until a rough inverse finds no error of alpha
-    above `tolerance`; the true one may be some 20 times that. Takes 120 bytes for each unknown pixel.
+    alpha: float32 (H, W) in [0, 1]; image: float32 (H, W, 3) in [0, 1]; is_unknown: (H, W); data_weight: above 0, one
+    or float32 (H, W) of the pixels, the smaller, the more the image decides. Solved by conjugate gradients, until a
+    rough inverse finds no error of alpha above `tolerance`; the true one may be some 20 times that. Takes 120 bytes for
+    each unknown pixel.
     """
     runs = _runs(is_unknown)
     stencil = laplacian_rows(image, is_unknown, epsilon)
@@ -35,7 +36,7 @@ def smooth(
     residual = np.empty(stencil.shape[1], dtype=np.float32)
     _multiply(stencil, runs, framed, residual)  # at alpha itself the data term is at rest
     np.negative(residual, out=residual)
-    stencil[12] += np.float32(data_weight)
+    stencil[12] += np.broadcast_to(np.asarray(data_weight, dtype=np.float32), alpha.shape)[is_unknown]
     change = np.zeros_like(residual)
     _descend(stencil, runs, tolerance, residual, np.zeros_like(framed), change)
     smoothed = alpha.copy()
