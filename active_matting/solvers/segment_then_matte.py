@@ -126,15 +126,15 @@ class PreparedParts:
             return Matte(expected)
         matte, is_unknown = self.solver.solve(trimap), trimap == Label.UNLABELLED
         held = held_to(expected, matte, is_unknown, is_open)
-        sure = np.where(is_unknown, sharpened(held.alpha, 1 + self.parameters.sharpness * is_open), held.alpha)
-        return self._following(of_other_alpha(held, sure), trimap, agreement(expected, matte.alpha))
+        held.alpha[is_unknown] = sharpened(held.alpha[is_unknown], 1 + self.parameters.sharpness * is_open)
+        return self._following(held, trimap, agreement(expected, matte.alpha))
 
     def _following(self, matte: Matte, trimap: LabelMap, trust: Alpha | float) -> Matte:
         """The matte that follows the image where the trimap does not tell; trust, in [0, 1], in what it is there."""
         is_unknown = (trimap != Label.FOREGROUND) & (trimap != Label.BACKGROUND)
         if self.parameters.data_weight is None or not is_unknown.any():
             return matte
-        weights = np.asarray(self.parameters.data_weight * trust, dtype=np.float32)
+        weights = self.parameters.data_weight * trust
         return of_other_alpha(matte, smooth(matte.alpha, self.image, is_unknown, weights, _EPSILON))
 
 

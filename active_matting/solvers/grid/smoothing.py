@@ -1,5 +1,7 @@
 """A matte that is made to follow the image where it is unknown, without leaving what it was by much."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ def smooth(
     alpha: Alpha,
     image: Image,
     is_unknown: NDArray[np.bool_],
-    data_weight: float | NDArray[np.float32],
+    data_weight: float | NDArray[np.floating[Any]],
     epsilon: float,
     tolerance: float = 2e-3,
 ) -> Alpha:
@@ -26,7 +28,7 @@ def smooth(
     methods that sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
 
     alpha: float32 (H, W) in [0, 1]; image: float32 (H, W, 3) in [0, 1]; is_unknown: (H, W); data_weight: above 0, one
-    or float32 (H, W) of the pixels, the smaller, the more the image decides. Solved by conjugate gradients, until a
+    or (H, W) of the pixels, the smaller, the more the image decides. Solved by conjugate gradients, until a
     rough inverse finds no error of alpha above `tolerance`; the true one may be some 20 times that. Takes 120 bytes for
     each unknown pixel.
     """
