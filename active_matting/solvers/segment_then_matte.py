@@ -12,7 +12,7 @@ from active_matting.segmenters import Segmenter, make_segmenter
 from active_matting.segmenters.band import Band, PreparedBand, make_band
 from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, openness
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, Solver, has_both_classes, is_undecided
-from active_matting.solvers.grid.smoothing import smooth
+from active_matting.solvers.grid.smoothing import Smoother
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
 
@@ -63,7 +63,7 @@ class SegmentThenMatte:
     is expected and what the solver finds are right in different places, so that their average is not sure enough."""
     data_weight: float | None = 0.06
     """How firmly what is unknown is held to the alpha found for it while it is made to follow the image, see
-    `active_matting.solvers.grid.smoothing.smooth` and `agreement`; None leaves it as it is."""
+    `active_matting.solvers.grid.smoothing.Smoother` and `agreement`; None leaves it as it is."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.sureness < 1:
@@ -92,7 +92,8 @@ class SegmentThenMatte:
         image = check_image(image).copy()
         segmenter, band, solver = self._parts()
         prepared_band = PreparedBand.of(image, band)
-        parts = PreparedParts(self, image, segmenter.prepare(image), prepared_band, solver.prepare(image))
+        smoother = Smoother(image, _EPSILON)
+        parts = PreparedParts(self, segmenter.prepare(image), prepared_band, solver.prepare(image), smoother)
         needs_both = needs_both_classes(parts.segmenter)
         return PreparedClassical((image.shape[0], image.shape[1]), parts.solve, needs_both_classes=needs_both)
 
@@ -104,13 +105,13 @@ class SegmentThenMatte:
 
 @dataclass(frozen=True)
 class PreparedParts:
-    """Segmenter, band and solver, each prepared for the same image."""
+    """Segmenter, band, solver and what makes mattes follow the image, each prepared for the same one."""
 
     parameters: SegmentThenMatte
-    image: Image
     segmenter: PreparedSegmenter
     band: PreparedBand
     solver: PreparedSolver
+    smoother: Smoother
 
     def solve(self, label_map: LabelMap, previous: Matte | None) -> Matte:
         """The matte for labels int8 (H, W) of which both classes are there, or one, of which the segmenter is asked."""
@@ -135,7 +136,7 @@ class PreparedParts:
         if self.parameters.data_weight is None or not is_unknown.any():
             return matte
         weights = self.parameters.data_weight * trust
-        return of_other_alpha(matte, smooth(matte.alpha, self.image, is_unknown, weights, _EPSILON))
+        return of_other_alpha(matte, self.smoother.smooth(matte.alpha, is_unknown, weights))
 
 
 def sharpened(alpha: Alpha, times: float) -> Alpha:

@@ -36,7 +36,7 @@ from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron, write_perceptron
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte
-from active_matting.solvers.grid.smoothing import smooth
+from active_matting.solvers.grid.smoothing import Smoother
 from active_matting.solvers.segment_then_matte import agreement, held_to, sharpened
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
@@ -424,7 +424,8 @@ def test_a_trimap_is_matted_as_by_the_solver_alone_and_then_smoothed() -> None:
     np.testing.assert_array_equal(found.foreground, alone.foreground)
     found = make_solver("segment-then-matte", data_weight=0.12).prepare(image).solve(label_map)
     is_unknown = label_map == Label.UNLABELLED
-    np.testing.assert_allclose(found.alpha, smooth(alone.alpha, image, is_unknown, 0.02, 1e-5), atol=1e-6)
+    expected = Smoother(image, 1e-5).smooth(alone.alpha, is_unknown, 0.02)
+    np.testing.assert_allclose(found.alpha, expected, atol=1e-6)
     assert found.foreground is None
 
 

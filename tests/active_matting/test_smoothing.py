@@ -1,5 +1,7 @@
 """A matte made to follow the image: against dense solutions with another library's Laplacian; by what it is for."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
 from active_matting.regions import region_grid
 from active_matting.solvers import make_solver
-from active_matting.solvers.grid.smoothing import smooth
+from active_matting.solvers.closed_form import laplacian_rows
+from active_matting.solvers.grid import smoothing
+from active_matting.solvers.grid.smoothing import Smoother
 from active_matting.types import Alpha, Image
 
 
@@ -40,7 +44,7 @@ def test_it_is_the_minimum_of_the_energy(shape: tuple[int, int], share: float, d
     alpha, image, is_unknown = made_up(shape, 0, share)
     weights = np.random.default_rng(1).uniform(0.01, 0.3, shape).astype(np.float32)
     given = weights if data_weight is None else data_weight
-    smoothed = smooth(alpha, image, is_unknown, given, 1e-4, tolerance=1e-6)
+    smoothed = Smoother(image, 1e-4).smooth(alpha, is_unknown, given, tolerance=1e-6)
     L, unknown, known = laplacian(image, 1e-4).toarray(), np.flatnonzero(is_unknown), np.flatnonzero(~is_unknown)
     held = np.broadcast_to(given, shape).ravel()[unknown]
     A = L[np.ix_(unknown, unknown)] + np.diag(held)
@@ -62,7 +66,7 @@ def test_images_of_any_size_keep_what_is_known_and_lose_no_energy(
 ) -> None:
     alpha, image, is_unknown = made_up(shape, seed, share)
     before = alpha.copy()
-    smoothed = smooth(alpha, image, is_unknown, 0.05, 1e-5)
+    smoothed = Smoother(image, 1e-5).smooth(alpha, is_unknown, 0.05)
     np.testing.assert_array_equal(alpha, before)
     assert smoothed.shape == shape
     assert smoothed.dtype == np.float32
@@ -84,9 +88,53 @@ def test_it_is_the_same_on_any_number_of_threads() -> None:
     found = []
     for threads in (1, 2, 3):
         with threads_at_most(threads):
-            found.append(smooth(alpha, image, is_unknown, 0.05, 1e-4, tolerance=1e-6))
+            found.append(Smoother(image, 1e-4).smooth(alpha, is_unknown, 0.05, tolerance=1e-6))
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)
     np.testing.assert_allclose(found[2], found[0], atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), shares=st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0]), min_size=2, max_size=5))
+def test_what_it_has_kept_of_an_image_changes_nothing(seed: int, shares: list[float]) -> None:
+    alpha, image, _ = made_up((12, 15), seed, 0.5)
+    smoother = Smoother(image, 1e-4)
+    for number, share in enumerate(shares):
+        _, _, is_unknown = made_up((12, 15), seed + number, share)
+        weights = np.random.default_rng(number).uniform(0.01, 0.3, (12, 15))
+        anew = Smoother(image, 1e-4).smooth(alpha, is_unknown, weights)
+        np.testing.assert_array_equal(smoother.smooth(alpha, is_unknown, weights), anew)
+
+
+def test_threads_may_share_it_and_a_copy_is_as_good() -> None:
+    alpha, image, _ = made_up((60, 70), 0, 0.5)
+    masks = [made_up((60, 70), seed, 0.1 + 0.05 * seed)[2] for seed in range(16)]
+    expected = [Smoother(image, 1e-4).smooth(alpha, mask, 0.05) for mask in masks]
+    shared = Smoother(image, 1e-4)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda mask: shared.smooth(alpha, mask, 0.05), masks))
+    np.testing.assert_array_equal(found, expected)
+    copy = pickle.loads(pickle.dumps(shared))
+    np.testing.assert_array_equal(copy.smooth(alpha, masks[0], 0.05), expected[0])
+
+
+def test_of_larger_images_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(image: Image, is_wanted: NDArray[np.bool_], epsilon: float) -> NDArray[np.float32]:
+        made.append(int(is_wanted.sum()))
+        return laplacian_rows(image, is_wanted, epsilon)
+
+    monkeypatch.setattr(smoothing, "laplacian_rows", counted)
+    alpha, image, is_unknown = made_up((20, 30), 0, 0.5)
+    count = int(is_unknown.sum())
+    found = []
+    for kept in (600, 599):
+        monkeypatch.setattr(smoothing, "_KEPT", kept)
+        smoother = Smoother(image, 1e-4)
+        found += [smoother.smooth(alpha, is_unknown, 0.05) for _ in range(2)]
+    assert made == [count, count, count]
+    for each in found[1:]:
+        np.testing.assert_array_equal(each, found[0])
 
 
 def test_what_the_colours_explain_is_kept_and_noise_is_not() -> None:
@@ -96,8 +144,9 @@ def test_what_the_colours_explain_is_kept_and_noise_is_not() -> None:
     is_unknown = np.zeros(opacity.shape, dtype=bool)
     is_unknown[5:35, 5:55] = True
     noisy = np.clip(opacity + np.where(is_unknown, rng.normal(0, 0.1, opacity.shape), 0), 0, 1).astype(np.float32)
-    assert rmse(smooth(noisy, image, is_unknown, 0.01, 1e-5), opacity) < 0.2 * rmse(noisy, opacity)
-    np.testing.assert_allclose(smooth(opacity, image, is_unknown, 0.01, 1e-5), opacity, atol=2e-3)
+    smoother = Smoother(image, 1e-5)
+    assert rmse(smoother.smooth(noisy, is_unknown, 0.01), opacity) < 0.2 * rmse(noisy, opacity)
+    np.testing.assert_allclose(smoother.smooth(opacity, is_unknown, 0.01), opacity, atol=2e-3)
 
 
 def test_segment_then_matte_is_nearer_to_the_truth_for_it_on_the_mean() -> None:

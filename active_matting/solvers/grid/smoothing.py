@@ -1,5 +1,6 @@
 """A matte that is made to follow the image where it is unknown, without leaving what it was by much."""
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,38 +13,68 @@ from active_matting.types import Alpha, Image
 
 _REACH = 2  # pixels along either axis that share a 3×3 window with one
 _ITERATIONS = 500  # with a data weight of 0.01 some 40 are needed
+_KEPT = 2**20  # pixels of the largest image whose Laplacian is kept
 
 
-def smooth(
-    alpha: Alpha,
-    image: Image,
-    is_unknown: NDArray[np.bool_],
-    data_weight: float | NDArray[np.floating[Any]],
-    epsilon: float,
-    tolerance: float = 2e-3,
-) -> Alpha:
-    """The matte a of least energy `aᵀ L a + Σ data_weight_i (a_i - alpha_i)²`, i the unknown pixels, others as known.
+class Smoother:
+    """Makes mattes follow one image.
 
-    L is the matting Laplacian of 3×3 windows, see `active_matting.solvers.closed_form.ClosedForm`, also for epsilon. So
-    methods that sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
-
-    alpha: float32 (H, W) in [0, 1]; image: float32 (H, W, 3) in [0, 1]; is_unknown: (H, W); data_weight: above 0, one
-    or (H, W) of the pixels, the smaller, the more the image decides. Solved by conjugate gradients, until a
-    rough inverse finds no error of alpha above `tolerance`; the true one may be some 20 times that. Takes 120 bytes for
-    each unknown pixel.
+    The image's Laplacian does not depend on what is told: its rows are made when their pixels are first unknown, and
+    kept, of images up to a million pixels. Takes 100 bytes for each of these, and 120 for each unknown pixel while it
+    works. Several threads may use it at a time.
     """
-    runs = _runs(is_unknown)
-    stencil = laplacian_rows(image, is_unknown, epsilon)
-    framed = np.pad(alpha, _REACH)
-    residual = np.empty(stencil.shape[1], dtype=np.float32)
-    _multiply(stencil, runs, framed, residual)  # at alpha itself the data term is at rest
-    np.negative(residual, out=residual)
-    stencil[12] += np.broadcast_to(np.asarray(data_weight, dtype=np.float32), alpha.shape)[is_unknown]
-    change = np.zeros_like(residual)
-    _descend(stencil, runs, tolerance, residual, np.zeros_like(framed), change)
-    smoothed = alpha.copy()
-    smoothed[is_unknown] = np.clip(alpha[is_unknown] + change, 0, 1)
-    return smoothed
+
+    def __init__(self, image: Image, epsilon: float) -> None:
+        """image: float32 (H, W, 3) in [0, 1], not written to afterwards; epsilon: see `ClosedForm`."""
+        self._image, self._epsilon = image, epsilon
+        self._number = np.full(image.shape[:2], -1, dtype=np.int32)  # of each pixel among those whose rows are made
+        self._made = np.empty((25, 0), dtype=np.float32)  # replaced, never written to: others may be reading it
+        self._making = Lock()
+
+    def __reduce__(self) -> tuple[type["Smoother"], tuple[Image, float]]:
+        return Smoother, (self._image, self._epsilon)
+
+    def smooth(
+        self,
+        alpha: Alpha,
+        is_unknown: NDArray[np.bool_],
+        data_weight: float | NDArray[np.floating[Any]],
+        tolerance: float = 2e-3,
+    ) -> Alpha:
+        """The matte a of least energy `aᵀ L a + Σ data_weight_i (a_i - alpha_i)²`, i the unknown pixels.
+
+        Others are known. L is the matting Laplacian of 3×3 windows, see `active_matting.solvers.closed_form.ClosedForm`. So methods that
+        sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
+
+        alpha: float32 (H, W) in [0, 1]; is_unknown: (H, W); data_weight: above 0, one or (H, W) of the pixels, the
+        smaller, the more the image decides. Solved by conjugate gradients, until a rough inverse finds no error of
+        alpha above `tolerance`; the true one may be some 20 times that.
+        """
+        runs = _runs(is_unknown)
+        stencil = self._laplacian(is_unknown)
+        framed = np.pad(alpha, _REACH)
+        residual = np.empty(stencil.shape[1], dtype=np.float32)
+        _multiply(stencil, runs, framed, residual)  # at alpha itself the data term is at rest
+        np.negative(residual, out=residual)
+        stencil[12] += np.broadcast_to(np.asarray(data_weight, dtype=np.float32), alpha.shape)[is_unknown]
+        change = np.zeros_like(residual)
+        _descend(stencil, runs, tolerance, residual, np.zeros_like(framed), change)
+        smoothed = alpha.copy()
+        smoothed[is_unknown] = np.clip(alpha[is_unknown] + change, 0, 1)
+        return smoothed
+
+    def _laplacian(self, is_unknown: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """`laplacian_rows` of these pixels, the caller's own."""
+        if is_unknown.size > _KEPT:
+            return laplacian_rows(self._image, is_unknown, self._epsilon)
+        with self._making:
+            missing = is_unknown & (self._number < 0)
+            if missing.any():
+                rows = laplacian_rows(self._image, missing, self._epsilon)
+                self._number[missing] = np.arange(rows.shape[1]) + self._made.shape[1]
+                self._made = np.concatenate([self._made, rows], axis=1)
+            made, numbers = self._made, self._number[is_unknown]
+        return made.take(numbers, axis=1)
 
 
 def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
