@@ -43,8 +43,9 @@ class Smoother:
     ) -> Alpha:
         """The matte a of least energy `aᵀ L a + Σ data_weight_i (a_i - alpha_i)²`, i the unknown pixels.
 
-        Others are known. L is the matting Laplacian of 3×3 windows, see `active_matting.solvers.closed_form.ClosedForm`. So methods that
-        sample colours often end (Gastal and Oliveira 2010 for one), with a weight for each pixel.
+        Others are known. L is the matting Laplacian of 3×3 windows, see
+        `active_matting.solvers.closed_form.ClosedForm`. So methods that sample colours often end (Gastal and Oliveira
+        2010 for one), with a weight for each pixel.
 
         alpha: float32 (H, W) in [0, 1]; is_unknown: (H, W); data_weight: above 0, one or (H, W) of the pixels, the
         smaller, the more the image decides. Solved by conjugate gradients, until a rough inverse finds no error of
