@@ -17,6 +17,7 @@ from active_matting.registry import Registry
 from active_matting.segmenters.base import (
     Probability,
     label_cores,
+    log_odds,
     resize_image,
     resize_labels,
     resize_plane,
@@ -29,6 +30,9 @@ from active_matting.types import Alpha, Image, Label, LabelMap
 
 SIDE = 200
 """The longer side, in pixels, of the picture on which the band is drawn: what all weights were fitted at."""
+
+_SUREST = 0.997
+"""Of probabilities that weights were fitted with as log-odds."""
 
 COARSE = 100
 """The longer side, in pixels, at which the segmentation is looked at."""
@@ -167,7 +171,7 @@ def band_features(lab: Planes, texture: Texture, segmentation: Probability, labe
     weights = np.where(label_cores(labels) != Label.UNLABELLED, np.float32(10), np.float32(1))
     averages = in_threads([(grid.average, (lab, likely, weights)) for grid in GRIDS])
 
-    features = [_log_odds(likely)]
+    features = [log_odds(likely, _SUREST)]
     features += [resize_plane(blurred(small, sigma), (h, w)) - 0.5 for sigma in (2, 5, 12)]
     for side in (3, 7):
         window = np.ones((side, side), dtype=np.uint8)
@@ -177,7 +181,7 @@ def band_features(lab: Planes, texture: Texture, segmentation: Probability, labe
     depth = _to_other(inside) - _to_other(1 - inside)
     features += [np.tanh(depth / 4), np.tanh(depth / 16)]
     for share, weight in averages:
-        features += [_log_odds(share), np.log(weight + np.float32(0.01)) / 3]
+        features += [log_odds(share, _SUREST), np.log(weight + np.float32(0.01)) / 3]
     told = [(labels == label).sum() / 100 for label in (Label.FOREGROUND, Label.BACKGROUND)]
     features += [*texture, *(np.full((h, w), np.log1p(count), dtype=np.float32) for count in told)]
     return np.stack(features).astype(np.float32, copy=False)
@@ -186,7 +190,7 @@ def band_features(lab: Planes, texture: Texture, segmentation: Probability, labe
 def band_inputs(lab: Planes, texture: Texture, segmentation: Probability, labels: LabelMap) -> Planes:
     """What is named in `INPUTS`, float32 (inputs, h, w); see `band_features`."""
     features = band_features(lab, texture, segmentation, labels)
-    guess = _log_odds(read_perceptron(WEIGHTS, FEATURES)(features))
+    guess = log_odds(read_perceptron(WEIGHTS, FEATURES)(features), _SUREST)
     return np.concatenate([features, lab.transpose(2, 0, 1), marks_of(labels)[::-1], guess])
 
 
@@ -211,8 +215,3 @@ def _to_other(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Distance of each pixel of the mask to the nearest one outside; bounded where there is none."""
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)
     return np.minimum(distance, np.float32(sum(mask.shape)))
-
-
-def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    inside = np.clip(probability, np.float32(0.003), np.float32(0.997))
-    return np.asarray(np.log(inside / (1 - inside)), dtype=np.float32)

@@ -45,6 +45,16 @@ def openness(label_map: LabelMap) -> float:
     return max(0.0, 2 * untold - 1) ** 2
 
 
+def log_odds(probability: Probability, surest: float) -> Probability:
+    """log(p / (1 − p)) of p, float32 of any shape, from 1 − `surest` to `surest`: beyond these it is taken to be there.
+
+    >>> log_odds(np.array([0.5, 0.9, 1.0], dtype=np.float32), surest=0.9).round(3)
+    array([0.   , 2.197, 2.197], dtype=float32)
+    """
+    p = np.clip(probability, np.float32(1 - surest), np.float32(surest))
+    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)
+
+
 def resize_image(image: Image, shape: tuple[int, int]) -> Image:
     """The image with `shape` (H, W), averaged over areas where it shrinks."""
     height, width = shape

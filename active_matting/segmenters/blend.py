@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.segmenters.base import PreparedSegmenter, Probability, Segmenter, needs_both_classes
+from active_matting.segmenters.base import PreparedSegmenter, Probability, Segmenter, log_odds, needs_both_classes
 from active_matting.solvers.base import has_both_classes
 from active_matting.types import Image, LabelMap
 
@@ -81,14 +81,8 @@ class PreparedBlend:
         ]
         total = np.zeros(label_map.shape, dtype=np.float32)
         for part, weight in heard:
-            total += np.float32(weight) * log_odds(part.segment(label_map))
+            total += np.float32(weight) * log_odds(part.segment(label_map), _SUREST)
         of_heard = sum(weight for _, weight in heard)
         if of_heard > 0:  # those who are heard speak for the others too
             total *= np.float32(sum(self.weights) / of_heard)
         return np.asarray(1 / (1 + np.exp(-total)), dtype=np.float32)
-
-
-def log_odds(probability: Probability) -> Probability:
-    """log(p / (1 − p)) of p from 0.01 to 0.99, float32 of any shape."""
-    p = np.clip(probability, np.float32(1 - _SUREST), np.float32(_SUREST))
-    return np.asarray(np.log(p / (1 - p)), dtype=np.float32)

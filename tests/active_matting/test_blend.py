@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 from made_up_networks import tiny_arguments
 
 from active_matting.data.rendered import Rendered
 from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.segmenters import make_segmenter
-from active_matting.segmenters.base import needs_both_classes
-from active_matting.segmenters.blend import log_odds
+from active_matting.segmenters.base import log_odds, needs_both_classes
 from active_matting.types import Image, LabelMap
 
 PARTS: tuple[dict[str, Any], ...] = ({"name": "grabcut", "iterations": 1}, {"name": "network", "solver": "random-walk"})
@@ -50,14 +50,15 @@ def test_with_one_class_told_those_speak_that_make_something_of_it() -> None:
     prepared = make_segmenter("blend", parts=({"name": "grabcut"}, network), weights=(0.25, 0.5)).prepare(image)
     assert not needs_both_classes(prepared)
     alone = make_segmenter("network", solver_kwargs=tiny_arguments("imatting")).prepare(image).segment(label_map)
-    expected = 1 / (1 + np.exp(-0.75 * log_odds(alone)))
+    expected = 1 / (1 + np.exp(-0.75 * scipy.special.logit(np.clip(alone, 0.01, 0.99))))
     np.testing.assert_allclose(prepared.segment(label_map), expected, atol=1e-5)
     assert needs_both_classes(make_segmenter("blend", parts=PARTS[:1], weights=(1,)).prepare(image))
 
 
 def test_opposite_opinions_cancel() -> None:
     p = np.array([[0.2, 0.5, 0.999]], np.float32)
-    np.testing.assert_allclose(log_odds(p) + log_odds(1 - p), 0, atol=1e-5)
+    np.testing.assert_allclose(log_odds(p, 0.99) + log_odds(1 - p, 0.99), 0, atol=1e-5)
+    np.testing.assert_allclose(log_odds(p, 0.99), scipy.special.logit([[0.2, 0.5, 0.99]]), atol=1e-5)
 
 
 @pytest.mark.parametrize(
