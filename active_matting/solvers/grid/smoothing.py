@@ -27,7 +27,10 @@ class Smoother:
     def __init__(self, image: Image, epsilon: float) -> None:
         """image: float32 (H, W, 3) in [0, 1], not written to afterwards; epsilon: see `ClosedForm`."""
         self._image, self._epsilon = image, epsilon
-        self._number = np.full(image.shape[:2], -1, dtype=np.int32)  # of each pixel among those whose rows are made
+        h, w = image.shape[:2]
+        self._is_kept = h * w <= _KEPT
+        # The number of each pixel among those whose rows are made.
+        self._number = np.full((h, w) if self._is_kept else (0, 0), -1, dtype=np.int32)
         self._made = np.empty((25, 0), dtype=np.float32)  # replaced, never written to: others may be reading it
         self._making = Lock()
 
@@ -66,7 +69,7 @@ class Smoother:
 
     def _laplacian(self, is_unknown: NDArray[np.bool_]) -> NDArray[np.float32]:
         """`laplacian_rows` of these pixels, the caller's own."""
-        if is_unknown.size > _KEPT:
+        if not self._is_kept:
             return laplacian_rows(self._image, is_unknown, self._epsilon)
         with self._making:
             missing = is_unknown & (self._number < 0)
