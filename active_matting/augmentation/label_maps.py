@@ -14,19 +14,25 @@ _PURE_FOREGROUND, _PURE_BACKGROUND = 0.98, 0.02  # the annotators' thresholds
 _STRETCH = 1.02  # how much longer a way of OpenCV's steps may be than the straight line
 
 
-def random_trimap(alpha: Alpha, rng: np.random.Generator, reach: tuple[int, int] = (3, 25)) -> LabelMap:
+def random_trimap(
+    alpha: Alpha, rng: np.random.Generator, reach: tuple[int, int] = (3, 25), tolerance: float = 0.0
+) -> LabelMap:
     """Foreground and background, each eroded by a disc; int8 `(H, W)`, what is unknown being unlabelled.
 
     The discs' radii are drawn evenly from `reach`, pixels, each for itself (thesis, sec. 4.3.6: 3 to 25 pixels).
     Unknown are all pixels of 0 < alpha < 1 and those within the radius of one that is not wholly of their class.
-    `active_matting.labels.to_trimap` makes a float trimap of it. Raises `InvalidArgumentError`.
+    tolerance: by how much an alpha may differ from 1 or 0 and still be so, below 0.5: of mattes that were measured or
+    predicted, whole objects hardly ever are. `active_matting.labels.to_trimap` makes a float trimap of it. Raises
+    `InvalidArgumentError`.
     """
     if not 0 <= reach[0] <= reach[1]:
         raise InvalidArgumentError(f"reach must be two numbers of pixels in order, got {reach}")
+    if not 0 <= tolerance < 0.5:
+        raise InvalidArgumentError(f"tolerance must lie in [0, 0.5), got {tolerance}")
     radii = rng.integers(reach[0], reach[1] + 1, size=2)
     label_map = np.zeros(alpha.shape, dtype=np.int8)
-    label_map[_room(alpha >= 1) > radii[0]] = Label.FOREGROUND
-    label_map[_room(alpha <= 0) > radii[1]] = Label.BACKGROUND
+    label_map[_room(alpha >= 1 - tolerance) > radii[0]] = Label.FOREGROUND
+    label_map[_room(alpha <= tolerance) > radii[1]] = Label.BACKGROUND
     return label_map
 
 

@@ -12,7 +12,7 @@ from active_matting.errors import ConvergenceError
 from active_matting.models.base import Prediction
 from active_matting.models.fusion import fuse
 from active_matting.models.layers import resize
-from active_matting.segmenters.base import openness, scaled_shape
+from active_matting.segmenters.base import scaled_shape
 from active_matting.solvers.base import Matte, PreparedSolver
 from active_matting.solvers.named import NamedSolver
 from active_matting.solvers.network.components import keep_told_components
@@ -116,7 +116,7 @@ class PreparedNetwork:
         if self.guesser is None or before is None:
             alpha = upsample_alpha(mean[:, :1], self.image, guided=self.solver.guided)
         else:
-            alpha = self._corrected(before, mean[:, :1], openness(label_map))
+            alpha = self._corrected(before, mean[:, :1], self.solver.share_of_change(label_map))
         if mean.shape[1] == 1:
             return Prediction(alpha)
         colours = resize_planes(mean[:, 1:], self.shape)

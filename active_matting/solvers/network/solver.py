@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from active_matting.errors import InvalidArgumentError
+from active_matting.segmenters.base import openness
 from active_matting.solvers.batched.batch import check_device
 from active_matting.solvers.network.prepared import PreparedNetwork
 from active_matting.solvers.network.tiles import SMALLEST
 from active_matting.solvers.network.views import AUGMENTATIONS
-from active_matting.types import Image, check_image
+from active_matting.types import Image, LabelMap, check_image
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ class NetworkSolver:
         """Whether what hangs together with nothing that was pointed at is taken away."""
         return False
 
+    def share_of_change(self, label_map: LabelMap) -> float:
+        """How much is made, in [0, 1], of what the network changes in another solver's matte of these labels."""
+        return 1.0
+
     def prepare(self, image: Image) -> PreparedNetwork:
         """See `Solver.prepare`. Raises `InvalidArrayError`, `FileError` and `MemoryLimitError`."""
         return PreparedNetwork.of(self, check_image(image).copy())
@@ -86,7 +91,8 @@ class FBASolver(NetworkSolver):
     """
 
     fusion: bool = True
-    """Whether alpha and colours are moved towards what makes up the image (equations 4.3 to 4.5)."""
+    """Whether alpha and colours are moved towards what makes up the image (equations 4.3 to 4.5); the colours alone
+    where the network corrects another solver's matte."""
 
     network: ClassVar[str] = "fba"
 
@@ -116,6 +122,10 @@ class IMattingSolver(NetworkSolver):
     def fuses(self) -> bool:
         """See `fusion`."""
         return self.fusion
+
+    def share_of_change(self, label_map: LabelMap) -> float:
+        """The less the more is told, see `openness`."""
+        return openness(label_map)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ class Trimaps:
     """Alpha, foreground and background from a trimap.
 
     root, seed: see `Task`. sources: keywords of `Sources`. sizes: sides of the pictures, pixels, one drawn for each
-    batch; batch: how many at once, one in the thesis. reach: of the trimaps' erosion and dilation, pixels, from and to.
-    doubles: whether every second batch is the one before at twice its size (sec. 4.3.6). with_gradient: whether
+    batch; batch: how many at once, one in the thesis. reach: of the trimaps' erosion and dilation, pixels, from and to;
+    smaller pictures want a smaller one. tolerance: how far from 1 or 0 an alpha may lie that is not mixed, see
+    `active_matting.augmentation.random_trimap`. doubles: whether every second batch is the one before at twice its size (sec. 4.3.6). with_gradient: whether
     alpha's gradient loss is part (eq. 4.1; not in 5.2). validation: held-out lessons. Raises `InvalidArgumentError`,
     and what `Sources` raises.
     """
@@ -42,6 +43,7 @@ class Trimaps:
     sizes: tuple[int, ...] = (320, 480, 640)
     batch: int = 1
     reach: tuple[int, int] = (3, 25)
+    tolerance: float = 0.02
     doubles: bool = False
     with_gradient: bool = True
     validation: int = 32
@@ -88,4 +90,5 @@ class Trimaps:
 
     def _item(self, sources: Sources, rng: np.random.Generator, size: int, batch: int) -> Item:
         lessons = draw_batch(sources, rng, size, batch)
-        return Item(lessons, [random_trimap(lesson.alpha, rng, (self.reach[0], self.reach[1])) for lesson in lessons])
+        reach = self.reach[0], self.reach[1]
+        return Item(lessons, [random_trimap(lesson.alpha, rng, reach, self.tolerance) for lesson in lessons])
