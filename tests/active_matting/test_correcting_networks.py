@@ -57,17 +57,22 @@ def test_an_untrained_one_answers_what_it_would_correct(untrained: Path) -> None
     assert 0.05 < found.mean() < 0.95
 
 
-def test_where_half_is_told_nothing_is_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "change"), [("imatting", 0.0), ("fba", 0.25)])
+def test_where_half_is_told_nothing_is_changed_but_by_networks_for_trimaps(
+    name: str, change: float, tmp_path: Path
+) -> None:
     image, label_map = picture()
     label_map[:34] = np.where(image[:34, :, 0] > 0.5, 1, -1)
     arguments = SMALL | {"guess": GUESS}
-    network = make_network("imatting", **arguments)
+    network = make_network(name, **arguments)
     assert isinstance(network, FBA)
     with torch.no_grad():
         network.decoder.conv_up4.get_parameter("4.bias")[0] = 0.25
-    write_network(tmp_path / "moved", network, "imatting", arguments)
-    found = make_solver("imatting", weights=str(tmp_path / "moved")).prepare(image).solve(label_map).alpha
-    np.testing.assert_array_equal(found, make_solver(GUESS).prepare(image).solve(label_map).alpha)
+    write_network(tmp_path / "moved", network, name, arguments)
+    found = make_solver(name, weights=str(tmp_path / "moved")).prepare(image).solve(label_map).alpha
+    guess = make_solver(GUESS).prepare(image).solve(label_map).alpha
+    expected = np.where(label_map == 0, np.minimum(guess + change, 1), guess)
+    np.testing.assert_allclose(found, expected, atol=1e-6 if change else 0, rtol=0)
 
 
 @pytest.mark.parametrize(("guess", "arguments"), [(GUESS, {}), ('closed-form {"epsilon": 0.01}', {"epsilon": 0.01})])

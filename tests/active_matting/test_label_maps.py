@@ -44,6 +44,21 @@ def test_all_of_the_transition_is_unknown_and_nothing_known_is_wrong(seed: int) 
     assert (alpha[trimap == Label.BACKGROUND] == 0).all()
 
 
+@given(st.integers(0, 1000), st.integers(0, 9))
+def test_what_is_nearly_of_one_class_may_count_as_such(seed: int, radius: int) -> None:
+    alpha = blob(seed)
+    nearly = np.clip(alpha, 0.02, 0.97)
+    trimaps = [
+        random_trimap(each, np.random.default_rng(seed), (radius, radius), tolerance)
+        for each, tolerance in ((alpha, 0.03), (nearly, 0.03), (nearly, 0.0), (nearly, 0.02))
+    ]
+    np.testing.assert_array_equal(trimaps[0], trimaps[1])
+    assert (alpha[trimaps[1] == Label.FOREGROUND] >= 0.97).all()
+    assert (alpha[trimaps[1] == Label.BACKGROUND] <= 0.03).all()
+    assert not trimaps[2].any()
+    assert set(np.unique(trimaps[3])) <= {Label.UNLABELLED, Label.BACKGROUND}
+
+
 @pytest.mark.parametrize("radius", [0, 1, 7, 15])
 def test_the_unknown_reaches_as_far_as_it_should(radius: int) -> None:
     alpha = blob(5, 60)
@@ -116,6 +131,8 @@ def test_impossible_parameters_are_refused() -> None:
     alpha, rng = np.zeros((10, 12), dtype=np.float32), np.random.default_rng(0)
     with pytest.raises(InvalidArgumentError, match="reach"):
         random_trimap(alpha, rng, reach=(5, 3))
+    with pytest.raises(InvalidArgumentError, match=r"tolerance must lie in \[0, 0.5\), got 0.5"):
+        random_trimap(alpha, rng, tolerance=0.5)
     with pytest.raises(InvalidArgumentError, match="radius"):
         random_hints(alpha, rng, radius=-1)
     with pytest.raises(InvalidArgumentError, match="probability"):

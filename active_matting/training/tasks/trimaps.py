@@ -32,9 +32,9 @@ class Trimaps:
     root, seed: see `Task`. sources: keywords of `Sources`. sizes: sides of the pictures, pixels, one drawn for each
     batch; batch: how many at once, one in the thesis. reach: of the trimaps' erosion and dilation, pixels, from and to;
     smaller pictures want a smaller one. tolerance: how far from 1 or 0 an alpha may lie that is not mixed, see
-    `active_matting.augmentation.random_trimap`. doubles: whether every second batch is the one before at twice its size (sec. 4.3.6). with_gradient: whether
-    alpha's gradient loss is part (eq. 4.1; not in 5.2). validation: held-out lessons. Raises `InvalidArgumentError`,
-    and what `Sources` raises.
+    `active_matting.augmentation.random_trimap`. doubles: whether every second batch is the one before at twice its size
+    (sec. 4.3.6). with_gradient: whether alpha's gradient loss is part (eq. 4.1; not in 5.2). validation: held-out
+    lessons. Raises `InvalidArgumentError`, and what `Sources` raises.
     """
 
     root: Path
