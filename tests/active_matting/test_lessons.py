@@ -16,6 +16,7 @@ from active_matting.models import make_network
 from active_matting.models.base import Network, Prediction
 from active_matting.models.hints import HintMaps
 from active_matting.robots import find_robot
+from active_matting.solvers import make_solver
 from active_matting.training.lessons import Sources, has_both
 from active_matting.training.tasks.answers import READ_AT, Answers
 from active_matting.training.tasks.batches import draw_batch
@@ -204,13 +205,31 @@ def test_settings_are_checked(root: Path, wrong: dict[str, Any], told: str) -> N
 
 
 def test_trimaps_leave_the_edge_unknown_and_every_second_batch_doubles(root: Path) -> None:
-    task = Trimaps(root, 0, {"weights": {"photographs": 1.0}, "photographs": ["mattes"]}, sizes=(32,), doubles=True)
+    kind = {"weights": {"photographs": 1.0}, "photographs": ["mattes"]}
+    task = Trimaps(root, 0, kind, sizes=(32,), reach=(1, 3), doubles=True)
     single, double = task.load(4), task.load(5)
     assert single.lessons[0].alpha.shape == (32, 32)
     assert double.lessons[0].alpha.shape == (64, 64)
     alpha, trimap = single.lessons[0].alpha, single.trimaps[0]
-    assert (alpha[trimap == Label.FOREGROUND] == 1).all()
-    assert (alpha[trimap == Label.BACKGROUND] == 0).all()
+    assert (alpha[trimap == Label.FOREGROUND] >= 0.98).all()
+    assert (alpha[trimap == Label.BACKGROUND] <= 0.02).all()
+    assert {Label.FOREGROUND, Label.BACKGROUND} <= set(trimap.flat)
+
+
+def test_trimaps_tell_how_wrong_the_matte_is_that_a_network_corrects(root: Path) -> None:
+    kind = {"weights": {"photographs": 1.0}, "photographs": ["mattes"]}
+    task = Trimaps(root, 3, kind, sizes=(32, 40), reach=(1, 3), validation=4)
+    small: dict[str, Any] = {"width": 8, "depths": (1, 1, 1, 1), "head": (8, 8)}
+    told = task.validate(make_network("fba", **small, guess="random-walk").eval())
+    rng, errors = np.random.default_rng([3, 0]), []
+    for size in (32, 40, 32, 40):
+        (lesson,), (trimap,) = task._item(task._held_out, rng, size, 1)
+        alpha = make_solver("random-walk").prepare(lesson.image).solve(trimap).alpha
+        errors.append(np.sqrt(np.mean((alpha - lesson.alpha)[trimap == 0].astype(float) ** 2)))
+    assert told["guess"] == pytest.approx(np.mean(errors), abs=1e-6)
+    assert told["error"] == pytest.approx(told["guess"], abs=1e-6)  # untrained it changes nothing
+    assert told["error"] > told["rmse"] > 0
+    assert set(task.validate(make_network("fba", **small).eval())) == {"error", "rmse"}
 
 
 def test_a_network_learns_from_both_tasks(root: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from active_matting.augmentation.label_maps import random_trimap
@@ -15,7 +16,7 @@ from active_matting.metrics import rmse
 from active_matting.training.lessons import Lesson, Sources
 from active_matting.training.losses import matting_loss
 from active_matting.training.tasks.batches import Batch, alphas_of, draw_batch
-from active_matting.types import Label, LabelMap
+from active_matting.types import Alpha, Label, LabelMap
 
 
 class Item(NamedTuple):
@@ -72,17 +73,24 @@ class Trimaps:
         yield matting_loss(prediction, *truths, with_gradient=self.with_gradient)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """See `Task`: the RMSE over the unknown pixels, which is "error", and over all."""
+        """See `Task`: the RMSE over the unknown pixels, which is "error", and over all.
+
+        Of networks that correct another solver's matte that one's, too: "guess", over the unknown pixels.
+        """
         rng = np.random.default_rng([self.seed, 0])
-        errors = []
+        errors, guessed = [], []
         for i in range(self.validation):
             item = self._item(self._held_out, rng, self.sizes[i % len(self.sizes)], 1)
             batch = Batch(network, item.lessons)
-            alpha = alphas_of(batch.predict(item.trimaps, torch.zeros_like(batch.alpha)).alpha)[0]
+            guesses = batch.guesses(item.trimaps)
+            found = batch.predict(item.trimaps, torch.zeros_like(batch.alpha), guesses).alpha
             truth, is_unknown = item.lessons[0].alpha, item.trimaps[0] == Label.UNLABELLED
-            errors.append((rmse(alpha, truth, is_unknown) if is_unknown.any() else 0.0, rmse(alpha, truth)))
+            alpha = alphas_of(found)[0]
+            errors.append((_rmse_over(is_unknown, alpha, truth), rmse(alpha, truth)))
+            guessed += [_rmse_over(is_unknown, guess, truth) for guess in guesses or ()]
         means = np.mean(errors, axis=0)
-        return {"error": float(means[0]), "rmse": float(means[1])}
+        told = {"error": float(means[0]), "rmse": float(means[1])}
+        return told if not guessed else {**told, "guess": float(np.mean(guessed))}
 
     def files(self) -> dict[str, list[Path]]:
         """See `Task`; every fifth of each is held out."""
@@ -92,3 +100,8 @@ class Trimaps:
         lessons = draw_batch(sources, rng, size, batch)
         reach = self.reach[0], self.reach[1]
         return Item(lessons, [random_trimap(lesson.alpha, rng, reach, self.tolerance) for lesson in lessons])
+
+
+def _rmse_over(is_unknown: NDArray[np.bool_], alpha: Alpha, truth: Alpha) -> float:
+    """0 where nothing is unknown."""
+    return rmse(alpha, truth, is_unknown) if is_unknown.any() else 0.0
