@@ -61,9 +61,7 @@ class Batch:
         is above 1, see `Network`; others are not. Raises `InvalidArrayError` where such a network lacks it.
         """
         if self.network.guess is not None:
-            known = self.guesses(label_maps) if guess is None else guess
-            assert known is not None
-            previous = as_tensor(known, self._like)
+            previous = as_tensor(self.guesses(label_maps) if guess is None else guess, self._like)
         marks = [marks_of(label_map) for label_map in label_maps]
         hints = [self.network.hint_maps(mark) for mark in marks]
         planes = (torch.from_numpy(np.stack(each)).to(self._like) for each in (marks, hints))
@@ -73,10 +71,10 @@ class Batch:
             return Prediction(alpha.float())
         return Prediction(alpha.float(), foreground.float(), background.float())
 
-    def guesses(self, label_maps: Sequence[LabelMap]) -> list[Alpha] | None:
-        """What the solver that the network corrects answers, float32 `(H, W)` each; None where it corrects none."""
+    def guesses(self, label_maps: Sequence[LabelMap]) -> list[Alpha]:
+        """What the solver that the network corrects answers, float32 `(H, W)` each; nothing where it corrects none."""
         if self.network.guess is None:
-            return None
+            return []
         if not self._guessers:
             solver = NamedSolver.read(self.network.guess).make()
             self._guessers = [solver.prepare(lesson.image) for lesson in self._lessons]

@@ -83,11 +83,10 @@ class Trimaps:
             item = self._item(self._held_out, rng, self.sizes[i % len(self.sizes)], 1)
             batch = Batch(network, item.lessons)
             guesses = batch.guesses(item.trimaps)
-            found = batch.predict(item.trimaps, torch.zeros_like(batch.alpha), guesses).alpha
+            alpha = alphas_of(batch.predict(item.trimaps, torch.zeros_like(batch.alpha), guesses).alpha)[0]
             truth, is_unknown = item.lessons[0].alpha, item.trimaps[0] == Label.UNLABELLED
-            alpha = alphas_of(found)[0]
             errors.append((_rmse_over(is_unknown, alpha, truth), rmse(alpha, truth)))
-            guessed += [_rmse_over(is_unknown, guess, truth) for guess in guesses or ()]
+            guessed += [_rmse_over(is_unknown, guess, truth) for guess in guesses]
         means = np.mean(errors, axis=0)
         told = {"error": float(means[0]), "rmse": float(means[1])}
         return told if not guessed else {**told, "guess": float(np.mean(guessed))}
