@@ -36,13 +36,13 @@ class Segmenter(Protocol):
 
 
 def openness(label_map: LabelMap) -> float:
-    """How much is left to be found: near 1 for a handful of answers, 0 where half of the image or more is told.
+    """How much is left to be found: 1 while half of the image or less is told, from there on down to 0 where all is.
 
-    With that much told matting solvers are at their best, and whatever else was guessed of the object does harm.
-    label_map: int8 `(H, W)`; transitions are not told.
+    The more is told, the better matting solvers are by themselves, and the less whatever else was guessed of the object
+    adds. label_map: int8 `(H, W)`; transitions are not told.
     """
     untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
-    return max(0.0, 2 * untold - 1) ** 2
+    return min(1.0, 2 * untold) ** 2
 
 
 def log_odds(probability: Probability, surest: float) -> Probability:

@@ -29,7 +29,7 @@ from active_matting.regions import Region
 from active_matting.robots import is_askable
 from active_matting.segmenters import SEGMENTERS, make_segmenter
 from active_matting.segmenters.band import BANDS, PreparedBand, make_band
-from active_matting.segmenters.base import label_cores, resize_labels, resize_plane, scaled_shape
+from active_matting.segmenters.base import label_cores, openness, resize_labels, resize_plane, scaled_shape
 from active_matting.segmenters.bilateral_grid import BilateralGrid
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
 from active_matting.segmenters.likeness import likeness
@@ -411,21 +411,66 @@ def test_a_matte_keeps_to_what_is_expected_and_keeps_its_detail() -> None:
     np.testing.assert_array_equal(held_to(expected, matte, nowhere, 1).alpha, matte.alpha)
 
 
-def test_a_trimap_is_matted_as_by_the_solver_alone_and_then_smoothed() -> None:
-    image, truth = made_up_image((120, 140))
-    window = np.ones((13, 13), dtype=np.uint8)
+@pytest.mark.parametrize(
+    ("untold", "expected"), [(1.0, 1.0), (0.75, 1.0), (0.5, 1.0), (0.25, 0.25), (0.125, 0.0625), (0.0, 0.0)]
+)
+def test_little_is_open_where_most_is_told(untold: float, expected: float) -> None:
+    label_map = np.full((8, 8), Label.BACKGROUND, dtype=np.int8)
+    label_map[0, :4] = Label.FOREGROUND
+    label_map.ravel()[: round(64 * untold)] = Label.UNLABELLED
+    label_map.ravel()[: round(16 * untold)] = Label.TRANSITION  # which tells nothing of the alpha
+    assert openness(label_map) == expected
+
+
+def trimap_of(truth: NDArray[np.float32], reach: int) -> LabelMap:
+    window = np.ones((2 * reach + 1, 2 * reach + 1), dtype=np.uint8)
     label_map = np.zeros(truth.shape, dtype=np.int8)
     label_map[cv2.erode(truth, window) > 0.95] = Label.FOREGROUND
     label_map[cv2.dilate(truth, window) < 0.05] = Label.BACKGROUND
-    assert 0.4 < (label_map == Label.UNLABELLED).mean() < 0.5
-    alone = make_solver("shared").prepare(image).solve(label_map)
+    return label_map
+
+
+def test_the_more_a_trimap_tells_the_nearer_is_its_matte_to_that_of_the_solver_alone() -> None:
+    image, truth = made_up_image((120, 140))
+    shares, differences = [], []
+    for rows in (0, 40, 80, 100):
+        label_map = trimap_of(truth, 6)
+        label_map[:rows] = np.where(truth[:rows] > 0.5, Label.FOREGROUND, Label.BACKGROUND)
+        is_unknown = label_map == Label.UNLABELLED
+        alone = make_solver("shared").prepare(image).solve(label_map).alpha
+        found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map).alpha
+        np.testing.assert_array_equal(found[~is_unknown], alone[~is_unknown])
+        shares.append(is_unknown.mean())
+        differences.append(np.abs(found - alone)[is_unknown].mean())
+    assert 0.4 < shares[0] < 0.5
+    assert shares[-1] < 0.1
+    assert differences == sorted(differences, reverse=True)
+    assert differences[-1] < 0.01
+
+
+def test_where_all_is_told_that_is_the_matte() -> None:
+    image, truth = made_up_image((40, 50))
+    label_map = np.where(truth > 0.5, Label.FOREGROUND, Label.BACKGROUND).astype(np.int8)
+    found = make_solver("segment-then-matte").prepare(image).solve(label_map)
+    np.testing.assert_array_equal(found.alpha, (label_map == Label.FOREGROUND).astype(np.float32))
+
+
+def test_where_part_is_told_opinions_are_averaged_sharpened_and_smoothed_in_part() -> None:
+    image, truth = made_up_image((120, 140))
+    label_map = trimap_of(truth, 4)
+    is_open = (2 * (label_map == Label.UNLABELLED).mean()) ** 2
+    assert 0.2 < is_open < 0.8
+    probability = make_segmenter("cues").prepare(image).segment(label_map)
+    trimap, expected = PreparedBand.of(image, make_band("perceptron")).draw(probability, label_map, 1 - 0.05 * is_open)
+    matte, is_unknown = make_solver("shared").prepare(image).solve(trimap), trimap == Label.UNLABELLED
+    assert 0 < is_unknown.sum() < (label_map == Label.UNLABELLED).sum()
+    alpha = held_to(expected, matte, is_unknown, is_open).alpha
+    alpha[is_unknown] = sharpened(alpha[is_unknown], 1 + 0.25 * is_open)
     found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map)
-    np.testing.assert_array_equal(found.alpha, alone.alpha)
-    np.testing.assert_array_equal(found.foreground, alone.foreground)
+    np.testing.assert_allclose(found.alpha, alpha, atol=1e-6)
     found = make_solver("segment-then-matte", data_weight=0.12).prepare(image).solve(label_map)
-    is_unknown = label_map == Label.UNLABELLED
-    expected = Smoother(image, 1e-5).smooth(alone.alpha, is_unknown, 0.02)
-    np.testing.assert_allclose(found.alpha, expected, atol=1e-6)
+    smoothed = Smoother(image, 1e-5).smooth(alpha, is_unknown, 0.12 * agreement(expected, matte.alpha))
+    np.testing.assert_allclose(found.alpha, smoothed, atol=1e-6)
     assert found.foreground is None
 
 
