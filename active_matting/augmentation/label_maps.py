@@ -1,5 +1,7 @@
 """What a user might have said of an image whose alpha is known: trimaps, hints and patches, as label maps."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +27,20 @@ def random_trimap(
     predicted, whole objects hardly ever are. `active_matting.labels.to_trimap` makes a float trimap of it. Raises
     `InvalidArgumentError`.
     """
-    if not 0 <= reach[0] <= reach[1]:
-        raise InvalidArgumentError(f"reach must be two numbers of pixels in order, got {reach}")
-    if not 0 <= tolerance < 0.5:
-        raise InvalidArgumentError(f"tolerance must lie in [0, 0.5), got {tolerance}")
+    check_trimap_arguments(reach, tolerance)
     radii = rng.integers(reach[0], reach[1] + 1, size=2)
     label_map = np.zeros(alpha.shape, dtype=np.int8)
     label_map[_room(alpha >= 1 - tolerance) > radii[0]] = Label.FOREGROUND
     label_map[_room(alpha <= tolerance) > radii[1]] = Label.BACKGROUND
     return label_map
+
+
+def check_trimap_arguments(reach: Sequence[int], tolerance: float) -> None:
+    """Raises `InvalidArgumentError` for what `random_trimap` does not take, for those who draw later."""
+    if len(reach) != 2 or not 0 <= reach[0] <= reach[1]:
+        raise InvalidArgumentError(f"reach must be two numbers of pixels in order, got {tuple(reach)}")
+    if not 0 <= tolerance < 0.5:
+        raise InvalidArgumentError(f"tolerance must lie in [0, 0.5), got {tolerance}")
 
 
 def random_hints(alpha: Alpha, rng: np.random.Generator, probability: float = 1 / 6, radius: int = 15) -> LabelMap:

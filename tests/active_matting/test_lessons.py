@@ -204,6 +204,22 @@ def test_settings_are_checked(root: Path, wrong: dict[str, Any], told: str) -> N
         answers(root, **wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"reach": [5, 3]}, r"reach must be two numbers of pixels in order, got \(5, 3\)"),
+        ({"reach": [5]}, r"reach must be .* got \(5,\)"),
+        ({"tolerance": 0.5}, r"tolerance must lie in \[0, 0.5\), got 0.5"),
+        ({"sizes": []}, "sizes must be multiples of 8"),
+        ({"sizes": [30]}, r"sizes must be multiples of 8, got \(30,\)"),
+        ({"batch": 0}, "batch must be at least 1, got 0"),
+    ],
+)
+def test_settings_of_trimaps_are_checked_before_any_is_drawn(root: Path, wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=told):
+        Trimaps(root, 0, {"weights": {"photographs": 1.0}, "photographs": ["mattes"]}, **wrong)
+
+
 def test_trimaps_leave_the_edge_unknown_and_every_second_batch_doubles(root: Path) -> None:
     kind = {"weights": {"photographs": 1.0}, "photographs": ["mattes"]}
     task = Trimaps(root, 0, kind, sizes=(32,), reach=(1, 3), doubles=True)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from active_matting.augmentation.label_maps import random_trimap
+from active_matting.augmentation.label_maps import check_trimap_arguments, random_trimap
 from active_matting.errors import InvalidArgumentError
 from active_matting.metrics import rmse
 from active_matting.training.lessons import Lesson, Sources
@@ -56,6 +56,7 @@ class Trimaps:
             raise InvalidArgumentError(f"sizes must be multiples of 8, got {tuple(self.sizes)}")
         if self.batch < 1:
             raise InvalidArgumentError(f"batch must be at least 1, got {self.batch}")
+        check_trimap_arguments(self.reach, self.tolerance)
         object.__setattr__(self, "_training", Sources(self.root, **self.sources))
         object.__setattr__(self, "_held_out", Sources(self.root, **self.sources, held_out=True))
 
