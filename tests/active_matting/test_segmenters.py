@@ -1,7 +1,5 @@
-"""What finds the object from a few labels, against slow twins and other libraries; and how it is made into a matte."""
+"""What finds the object from a few labels, and the bands around it, against slow twins and other libraries."""
 
-import dataclasses
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from active_matting.annotators import ExactAnnotator
 from active_matting.data.rendered import Rendered
-from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
+from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
 from active_matting.regions import Region
@@ -34,10 +32,6 @@ from active_matting.segmenters.bilateral_grid import BilateralGrid
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
 from active_matting.segmenters.likeness import likeness
 from active_matting.segmenters.perceptron import Perceptron, read_perceptron, write_perceptron
-from active_matting.solvers import make_solver
-from active_matting.solvers.base import Matte
-from active_matting.solvers.grid.smoothing import Smoother
-from active_matting.solvers.segment_then_matte import agreement, held_to, sharpened
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
 
@@ -350,67 +344,6 @@ def test_a_band_keeps_what_was_told(name: str) -> None:
     assert (wider == Label.UNLABELLED).sum() > (trimap == Label.UNLABELLED).sum()
 
 
-def test_parts_are_named_with_their_parameters() -> None:
-    arguments: dict[str, Any] = {
-        "segmenter": "grabcut",
-        "segmenter_kwargs": {"side": 80, "iterations": 2},
-        "solver": "closed-form",
-        "solver_kwargs": {"epsilon": 1e-5},
-        "band": "network",
-        "band_kwargs": {"weights": None},
-        "sureness": 0.9,
-        "sharpness": 0.5,
-        "data_weight": 0.1,
-    }
-    solver: Any = make_solver("segment-then-matte", **json.loads(json.dumps(arguments)))
-    assert dataclasses.asdict(solver) == arguments
-    assert make_solver("segment-then-matte", **dataclasses.asdict(solver)) == solver
-    shape = (50, 60)
-    image, truth = made_up_image(shape)
-    label_map = made_up_labels(shape)
-    first = solver.prepare(image).solve(label_map).alpha
-    np.testing.assert_array_equal(solver.prepare(image).solve(label_map).alpha, first)
-    assert np.sqrt(((first - truth) ** 2).mean()) < 0.6 * np.sqrt(((0.5 - truth) ** 2).mean())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "sentence"),
-    [
-        ({"segmenter": "no"}, UnknownNameError, "unknown segmenter 'no'"),
-        ({"solver": "no"}, UnknownNameError, "unknown solver 'no'"),
-        ({"solver": "segment-then-matte"}, InvalidArgumentError, "cannot matte with itself"),
-        ({"solver_kwargs": {"no": 1}}, InvalidArgumentError, "it takes"),
-        ({"segmenter_kwargs": {"side": 3}}, InvalidArgumentError, "it takes"),
-        ({"band": "no"}, UnknownNameError, "unknown band 'no'"),
-        ({"band_kwargs": {"weights": "w"}}, InvalidArgumentError, "it takes"),
-        ({"sureness": 1.0}, InvalidArgumentError, "sureness must be at least 0.5 and below 1, got 1"),
-        ({"sharpness": -0.1}, InvalidArgumentError, "sharpness must be at least 0, got -0.1"),
-        ({"sharpness": float("nan")}, InvalidArgumentError, "sharpness must be at least 0, got nan"),
-    ],
-)
-def test_parts_that_do_not_exist_are_refused(arguments: dict[str, Any], error: type[Exception], sentence: str) -> None:
-    with pytest.raises(error, match=sentence):
-        make_solver("segment-then-matte", **arguments)
-
-
-def test_a_matte_keeps_to_what_is_expected_and_keeps_its_detail() -> None:
-    rng = np.random.default_rng(0)
-    is_unknown = np.zeros((200, 200), dtype=bool)
-    is_unknown[50:150, 50:150] = True
-    detail = rng.choice([-0.1, 0.1], (200, 200)).astype(np.float32)
-    matte = Matte(np.where(is_unknown, 0.2 + detail, 1).astype(np.float32))
-    expected = np.full((200, 200), 0.7, dtype=np.float32)
-    held = held_to(expected, matte, is_unknown, 1).alpha
-    np.testing.assert_array_equal(held[~is_unknown], matte.alpha[~is_unknown])
-    inside = held[60:140, 60:140]
-    assert inside.mean() == pytest.approx(0.7, abs=0.01)
-    assert np.corrcoef(inside.ravel(), detail[60:140, 60:140].ravel())[0, 1] > 0.9
-    assert inside.std() == pytest.approx(0.05, rel=0.2)
-    np.testing.assert_array_equal(held_to(expected, matte, is_unknown, 0).alpha, matte.alpha)
-    nowhere = np.zeros_like(is_unknown)
-    np.testing.assert_array_equal(held_to(expected, matte, nowhere, 1).alpha, matte.alpha)
-
-
 @pytest.mark.parametrize(
     ("untold", "expected"), [(1.0, 1.0), (0.75, 1.0), (0.5, 1.0), (0.25, 0.25), (0.125, 0.0625), (0.0, 0.0)]
 )
@@ -420,126 +353,3 @@ def test_little_is_open_where_most_is_told(untold: float, expected: float) -> No
     label_map.ravel()[: round(64 * untold)] = Label.UNLABELLED
     label_map.ravel()[: round(16 * untold)] = Label.TRANSITION  # which tells nothing of the alpha
     assert openness(label_map) == expected
-
-
-def trimap_of(truth: NDArray[np.float32], reach: int) -> LabelMap:
-    window = np.ones((2 * reach + 1, 2 * reach + 1), dtype=np.uint8)
-    label_map = np.zeros(truth.shape, dtype=np.int8)
-    label_map[cv2.erode(truth, window) > 0.95] = Label.FOREGROUND
-    label_map[cv2.dilate(truth, window) < 0.05] = Label.BACKGROUND
-    return label_map
-
-
-def test_the_more_a_trimap_tells_the_nearer_is_its_matte_to_that_of_the_solver_alone() -> None:
-    image, truth = made_up_image((120, 140))
-    shares, differences = [], []
-    for rows in (0, 40, 80, 100):
-        label_map = trimap_of(truth, 6)
-        label_map[:rows] = np.where(truth[:rows] > 0.5, Label.FOREGROUND, Label.BACKGROUND)
-        is_unknown = label_map == Label.UNLABELLED
-        alone = make_solver("shared").prepare(image).solve(label_map).alpha
-        found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map).alpha
-        np.testing.assert_array_equal(found[~is_unknown], alone[~is_unknown])
-        shares.append(is_unknown.mean())
-        differences.append(np.abs(found - alone)[is_unknown].mean())
-    assert 0.4 < shares[0] < 0.5
-    assert shares[-1] < 0.1
-    assert differences == sorted(differences, reverse=True)
-    assert differences[-1] < 0.01
-
-
-def test_where_all_is_told_that_is_the_matte() -> None:
-    image, truth = made_up_image((40, 50))
-    label_map = np.where(truth > 0.5, Label.FOREGROUND, Label.BACKGROUND).astype(np.int8)
-    found = make_solver("segment-then-matte").prepare(image).solve(label_map)
-    np.testing.assert_array_equal(found.alpha, (label_map == Label.FOREGROUND).astype(np.float32))
-
-
-def test_where_part_is_told_opinions_are_averaged_sharpened_and_smoothed_in_part() -> None:
-    image, truth = made_up_image((120, 140))
-    label_map = trimap_of(truth, 4)
-    is_open = (2 * (label_map == Label.UNLABELLED).mean()) ** 2
-    assert 0.2 < is_open < 0.8
-    probability = make_segmenter("cues").prepare(image).segment(label_map)
-    trimap, expected = PreparedBand.of(image, make_band("perceptron")).draw(probability, label_map, 1 - 0.05 * is_open)
-    matte, is_unknown = make_solver("shared").prepare(image).solve(trimap), trimap == Label.UNLABELLED
-    assert 0 < is_unknown.sum() < (label_map == Label.UNLABELLED).sum()
-    alpha = held_to(expected, matte, is_unknown, is_open).alpha
-    alpha[is_unknown] = sharpened(alpha[is_unknown], 1 + 0.25 * is_open)
-    found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map)
-    np.testing.assert_allclose(found.alpha, alpha, atol=1e-6)
-    found = make_solver("segment-then-matte", data_weight=0.12).prepare(image).solve(label_map)
-    smoothed = Smoother(image, 1e-5).smooth(alpha, is_unknown, 0.12 * agreement(expected, matte.alpha))
-    np.testing.assert_allclose(found.alpha, smoothed, atol=1e-6)
-    assert found.foreground is None
-
-
-@pytest.mark.parametrize("times", [1.0, 1.25, 3.0])
-def test_sharpening_multiplies_log_odds(times: float) -> None:
-    alpha = np.linspace(0, 1, 101, dtype=np.float32)
-    found = sharpened(alpha, times)
-    np.testing.assert_allclose(found, scipy.special.expit(times * scipy.special.logit(alpha.astype(float))), atol=1e-6)
-    assert found.dtype == np.float32
-
-
-def test_the_less_two_opinions_differ_the_more_they_are_trusted() -> None:
-    differences = np.linspace(0, 1, 11, dtype=np.float32)
-    trust = agreement(differences, np.zeros(11, dtype=np.float32))
-    np.testing.assert_array_equal(trust, agreement(np.zeros(11, dtype=np.float32), differences))
-    assert trust[0] == 1
-    assert (np.diff(trust) < 0).all()
-    # The standard deviation of the error grows with the difference, so that weights fall with its square.
-    np.testing.assert_allclose(trust[5:] * differences[5:] ** 2, trust[10], rtol=0.05)
-
-
-def test_sharper_mattes_differ_only_where_the_trimap_does_not_tell() -> None:
-    image, _ = made_up_image((80, 90))
-    label_map = made_up_labels((80, 90))
-    mattes = [
-        make_solver("segment-then-matte", sharpness=sharpness, data_weight=None).prepare(image).solve(label_map).alpha
-        for sharpness in (0, 0.25, 2)
-    ]
-    is_pure = (mattes[0] == 0) | (mattes[0] == 1)
-    assert 0 < is_pure.mean() < 1
-    for matte in mattes[1:]:
-        np.testing.assert_array_equal(matte[is_pure], mattes[0][is_pure])
-        between = ~is_pure & (np.abs(mattes[0] - 0.5) > 0.01)
-        moved_outwards = (matte - mattes[0]) * np.sign(mattes[0] - 0.5)
-        assert (moved_outwards[between] > 0).mean() > 0.99
-
-
-def one_region(alpha: NDArray[np.float32], label: Label, side: int) -> LabelMap:
-    """Labels of one region, the purest that lies farthest to the upper left, and nothing else."""
-    label_map = np.zeros(alpha.shape, dtype=np.int8)
-    is_pure = alpha >= 1 if label == Label.FOREGROUND else alpha <= 0
-    y, x = np.argwhere(is_askable(alpha, label_map, side) & is_pure)[0]
-    return record(label_map, RegionAnswer(Region(int(y), int(x), side), label))
-
-
-@pytest.mark.parametrize("label", [Label.FOREGROUND, Label.BACKGROUND])
-def test_a_network_needs_one_class_alone(label: Label) -> None:
-    blend = {"segmenter": "blend"}
-    for arguments, is_decided in (({}, True), ({"segmenter": "network"}, False), (blend, False)):
-        found = []
-        for index in (0, 3, 5, 7):
-            sample = Rendered("test", size=200)[index]
-            label_map = one_region(sample.alpha, label, side=10)
-            alpha = make_solver("segment-then-matte", **arguments).prepare(sample.image).solve(label_map).alpha
-            is_untold = label_map == 0
-            assert (alpha[is_untold] == 0.5).all() == is_decided
-            assert (alpha[~is_untold] == (label == Label.FOREGROUND)).all()
-            found.append(rmse(alpha, sample.alpha))
-        assert (np.mean(found) < 0.4) != is_decided
-
-
-@pytest.mark.parametrize("chain", ["segment-then-matte", "segment-dilate-matte"])
-@pytest.mark.parametrize("side", [400, 40])
-def test_a_segmenter_that_makes_nothing_of_one_class_decides_nothing(chain: str, side: int) -> None:
-    image, label_map = made_up_image((50, 60))[0], np.zeros((50, 60), dtype=np.int8)
-    asks_classical = {"segmenter": "network", "segmenter_kwargs": {"solver": "random-walk", "side": side}}
-    prepared = make_solver(chain, **asks_classical).prepare(image)
-    assert (prepared.solve(label_map).alpha == 0.5).all()
-    label_map[10:20, 10:20] = Label.FOREGROUND
-    alpha = prepared.solve(label_map).alpha
-    assert (alpha[label_map == 0] == 0.5).all()
-    assert (alpha[label_map == 1] == 1).all()

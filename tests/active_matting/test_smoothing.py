@@ -1,4 +1,4 @@
-"""A matte made to follow the image: against dense solutions with another library's Laplacian; by what it is for."""
+"""A matte made to follow the image: against dense solutions with another library's Laplacian; noise and colours."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pymatting.laplacian.cf_laplacian import cf_laplacian
 
-from active_matting.annotators import ExactAnnotator
 from active_matting.compiled import threads_at_most
-from active_matting.data.rendered import Rendered
-from active_matting.errors import InvalidArgumentError
-from active_matting.labels import RegionAnswer, record
 from active_matting.metrics import rmse
-from active_matting.regions import region_grid
-from active_matting.solvers import make_solver
 from active_matting.solvers.closed_form import laplacian_rows
 from active_matting.solvers.grid import smoothing
 from active_matting.solvers.grid.smoothing import Smoother
@@ -147,26 +141,3 @@ def test_what_the_colours_explain_is_kept_and_noise_is_not() -> None:
     smoother = Smoother(image, 1e-5)
     assert rmse(smoother.smooth(noisy, is_unknown, 0.01), opacity) < 0.2 * rmse(noisy, opacity)
     np.testing.assert_allclose(smoother.smooth(opacity, is_unknown, 0.01), opacity, atol=2e-3)
-
-
-def test_segment_then_matte_is_nearer_to_the_truth_for_it_on_the_mean() -> None:
-    errors = []
-    for index in range(8):
-        sample = Rendered("test", size=200)[index]
-        label_map, annotator = np.zeros(sample.alpha.shape, dtype=np.int8), ExactAnnotator(sample.alpha)
-        for region in region_grid(10, sample.alpha.shape)[::7]:
-            label_map = record(label_map, RegionAnswer(region, annotator.answer(region)))
-        row = []
-        for data_weight in (None, 0.06, 1e6):
-            prepared = make_solver("segment-then-matte", data_weight=data_weight).prepare(sample.image)
-            row.append(rmse(prepared.solve(label_map).alpha, sample.alpha))
-        errors.append(row)
-    without, with_it, held = np.mean(errors, axis=0)
-    assert with_it < 0.99 * without
-    assert held == pytest.approx(without, abs=1e-4)
-
-
-@pytest.mark.parametrize("data_weight", [0, -1.0, float("nan")])
-def test_a_data_weight_that_is_none_is_refused(data_weight: float) -> None:
-    with pytest.raises(InvalidArgumentError, match="data_weight must be above 0 or None, got"):
-        make_solver("segment-then-matte", data_weight=data_weight)
