@@ -17,7 +17,7 @@ class Annotator(Protocol):
     def answer(self, region: Region) -> Label:
         """FOREGROUND, BACKGROUND or TRANSITION; UNLABELLED where it gave no answer, which costs a query all the same.
 
-        region: one that lies wholly inside the image.
+        region: one that lies wholly inside the image. Raises `InvalidArgumentError` for others.
         """
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import InitVar, dataclass, field
 import numpy as np
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.regions import Region
+from active_matting.regions import Region, check_region
 from active_matting.types import Alpha, Label, check_alpha
 
 
@@ -38,6 +38,7 @@ class ExactAnnotator:
 
     def answer(self, region: Region) -> Label:
         """See `Annotator.answer`."""
+        check_region(region, self.alpha.shape)
         alphas = self.alpha[region.slices]
         if alphas.min() >= self.foreground:
             return Label.FOREGROUND

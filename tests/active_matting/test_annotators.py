@@ -56,6 +56,19 @@ def test_one_pixel_beyond_the_threshold_makes_a_transition(value: float, elsewhe
     assert answer_to(value, elsewhere) == label
 
 
+@pytest.mark.parametrize("name", ANNOTATORS.names())
+@pytest.mark.parametrize(
+    "region", [Region(0, 0, 4), Region(2, 5, 4), Region(-3, 2, 4), Region(2, 2, 6), Region(9, 9, 2)]
+)
+def test_regions_that_are_not_wholly_inside_are_refused(name: str, region: Region) -> None:
+    annotator = make_annotator(name, np.ones((4, 6), dtype=np.float32), np.random.default_rng(0))
+    assert annotator.answer(Region(2, 4, 4)) in (Label.FOREGROUND, Label.BACKGROUND, Label.UNLABELLED)
+    with pytest.raises(
+        InvalidArgumentError, match=r"Region\(y=.*must (lie inside the image|be from 1 to 4)|region_size"
+    ):
+        annotator.answer(region)
+
+
 def test_alphas_at_the_thresholds_still_count_as_pure() -> None:
     assert answer_to(0.98, 1.0) == Label.FOREGROUND
     assert answer_to(0.02, 0.0) == Label.BACKGROUND
