@@ -1,6 +1,5 @@
 """A training from a recipe, in a folder: stopped or killed at any moment, it can go on to the same end."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -25,7 +24,7 @@ from active_matting.data.packed import pack
 from active_matting.envs.settings import settings_of
 from active_matting.envs.workers import REGIONS
 from active_matting.errors import FileError, InvalidArgumentError
-from active_matting.training.interrupts import Interrupts
+from active_matting.training.interrupts import Interrupts, TimeLimit
 from active_matting.training.trainer import choose_device
 
 PACKED_BYTES = 2**30
@@ -59,7 +58,7 @@ def train(
     same device. Raises `FileError` where there is a checkpoint already and `resume` is false, where there is none and
     it is true, or where it is another training's; `InvalidArgumentError`; and what the environment's arguments raise.
     """
-    folder, started = Path(folder), time.monotonic()
+    folder, limit = Path(folder), TimeLimit(minutes)
     if not resume and (folder / CHECKPOINT).exists():
         raise FileError(f"{folder} has a checkpoint: resume it, or choose another folder")
     if resume and not (folder / CHECKPOINT).exists():
@@ -72,9 +71,6 @@ def train(
         env = make_environments(recipe, Path(scratch))
         model = make_model(recipe, env, seed, device, str(folder / "logs") if tensorboard else None)
 
-        def is_out_of_time() -> bool:
-            return minutes is not None and time.monotonic() - started >= 60 * minutes
-
         def save() -> None:
             save_checkpoint(folder, model, made_of)
 
@@ -85,7 +81,7 @@ def train(
                 begin(recipe, model, env, seed)
             steps = recipe.training.updates * recipe.training.environments * (model.n_steps or 1)
             callbacks = [
-                StopWhen(lambda: interrupts.came or is_out_of_time()),
+                StopWhen(lambda: interrupts.came or limit.is_over()),
                 Every(save, 60 * recipe.training.checkpoint_minutes),
                 *([] if callback is None else [callback]),
             ]

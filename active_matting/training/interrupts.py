@@ -1,9 +1,30 @@
-"""Being asked to stop, by Ctrl-C or by the system, without being torn out of an update."""
+"""Being asked to stop, by Ctrl-C, by the system or by the clock, without being torn out of an update."""
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
+
+from active_matting.errors import InvalidArgumentError
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Raises `InvalidArgumentError` unless it is None or at least 0, before anything is made or written."""
+    if minutes is not None and not minutes >= 0:
+        raise InvalidArgumentError(f"minutes must be at least 0, or None, got {minutes}")
+
+
+class TimeLimit:
+    """From when it is made on, so many minutes, or None for any time. Raises `InvalidArgumentError`."""
+
+    def __init__(self, minutes: float | None) -> None:
+        check_minutes(minutes)
+        self._minutes, self._started = minutes, time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether so much time has gone by."""
+        return self._minutes is not None and time.monotonic() - self._started >= 60 * self._minutes
 
 
 class Interrupts:

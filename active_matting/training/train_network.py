@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.files import read_json, write_json
 from active_matting.models import NETWORKS, PARTS
+from active_matting.training.interrupts import check_minutes
 from active_matting.training.recipe import Recipe
 from active_matting.training.start import begin_with
 from active_matting.training.task import Task
@@ -43,6 +44,7 @@ def train_network(
     """
     if seed < 0:
         raise InvalidArgumentError(f"seed must not be negative, got {seed}")
+    check_minutes(minutes)
     folder = Path(folder)
     network = make_network(recipe, seed, start)
     tasks = make_tasks(recipe, data_root, seed)

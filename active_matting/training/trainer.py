@@ -15,7 +15,7 @@ from torch import nn
 
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.training.checkpoint import save_tensors
-from active_matting.training.interrupts import Interrupts
+from active_matting.training.interrupts import Interrupts, TimeLimit
 from active_matting.training.learner import Learner
 from active_matting.training.loading import lessons
 from active_matting.training.recipe import Recipe
@@ -60,7 +60,7 @@ def fit(
     Raises `FileError` where there is a checkpoint already and `resume` is false, where there is none and it is true, or
     where it is another run's; `InvalidArgumentError`; `ConvergenceError`; and what the tasks raise.
     """
-    folder, started = Path(folder), time.monotonic()
+    folder, limit = Path(folder), TimeLimit(minutes)
     made_of = {"seed": seed, "recipe": {name: part for name, part in recipe.as_table().items() if name != "running"}}
     learner = Learner(recipe, _placed(network, device, recipe.running.channels_last))
     save = partial(learner.save, folder / CHECKPOINT, made_of)
@@ -83,7 +83,7 @@ def fit(
         def is_stopped() -> Ending | None:
             if interrupts.came:
                 return "interrupted"
-            return "out of time" if minutes is not None and time.monotonic() - started >= 60 * minutes else None
+            return "out of time" if limit.is_over() else None
 
         ending = _learn(learner, tasks, course, seed, reporter, is_stopped, save)
         save()

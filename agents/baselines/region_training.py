@@ -13,6 +13,7 @@ from active_matting.agents.baselines.region_lessons import RegionLessons
 from active_matting.agents.baselines.region_network import RegionCNN
 from active_matting.errors import InvalidArgumentError
 from active_matting.training.checkpoint import load_tensors
+from active_matting.training.interrupts import check_minutes
 from active_matting.training.recipe import Made, Recipe, load_recipe
 from active_matting.training.train_network import listing, versions
 from active_matting.training.trainer import CHECKPOINT, WEIGHTS, fit, seed_of
@@ -38,6 +39,7 @@ def train_region_cnns(
     that is done is left alone. Ctrl-C stops at the next batch, with `KeyboardInterrupt`. Raises `FileError`,
     `InvalidArgumentError`, and what `fit` raises.
     """
+    check_minutes(minutes)
     folder = Path(folder)
     read = _recipe(recipe)
     for count in counts:  # wrong ones fail before hours of work

@@ -19,6 +19,7 @@ from active_matting.agents.spatial.reinforce import OwnEpisodes
 from active_matting.errors import InvalidArgumentError
 from active_matting.threads import one_thread
 from active_matting.training.checkpoint import load_tensors
+from active_matting.training.interrupts import check_minutes
 from active_matting.training.recipe import Recipe
 from active_matting.training.tables import document_names, read_document
 from active_matting.training.train_network import versions
@@ -62,6 +63,7 @@ def train_spatial(
     agent to begin with, which also plays the episodes whose behaviour is "agent" and that name none. Raises
     `InvalidArgumentError`, `UnknownNameError` and `FileError`.
     """
+    check_minutes(minutes)
     folder = Path(folder)
     network = make_policy(recipe, seed, start)
     tasks = make_tasks(recipe, data_root, cache, seed, start)

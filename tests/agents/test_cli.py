@@ -405,6 +405,11 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("train --updates 0 --output {0}/o", "updates must be at least 1"),
         ("train nothing --output {0}/o", "unknown recipe 'nothing'; choose from"),
         ("train {0}/mine.toml --output {0}/o", "cannot read"),
+        ("train demo --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
+        ("train-network imatting-small --minutes nan --output {0}/o", "minutes must be at least 0, or None, got nan"),
+        ("train-spatial spatial-demo --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
+        ("train-region-cnn --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
+        ("demo --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
     ],
 )
 def test_bad_input_is_answered_by_one_line_and_nothing_is_written(
