@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from active_matting.errors import InvalidArrayError
+from active_matting.errors import InvalidArgumentError, InvalidArrayError
 
 Image: TypeAlias = NDArray[np.float32]
 """RGB as stored (sRGB, not linearised), (H, W, 3), in [0, 1], C-contiguous."""
@@ -28,6 +28,19 @@ class Label(IntEnum):
     UNLABELLED = 0
     FOREGROUND = 1
     TRANSITION = 2
+
+
+def check_label(label: int) -> Label:
+    """Return `label` as a `Label`. Raises `InvalidArgumentError` for what is none.
+
+    >>> check_label(1)
+    <Label.FOREGROUND: 1>
+    """
+    try:
+        return Label(label)
+    except ValueError as error:
+        allowed = ", ".join(f"{each.value} {each.name.lower()}" for each in Label)
+        raise InvalidArgumentError(f"label must be one of {allowed}, got {label!r}") from error
 
 
 def check_image(image: NDArray[Any]) -> Image:

@@ -28,7 +28,7 @@ from active_matting.session.document import Entry, ImageReference, SessionDocume
 from active_matting.session.history import History, Moment, Timing
 from active_matting.solvers import Matte, Solver, describe
 from active_matting.solvers.together import remembers, solve_next
-from active_matting.types import Alpha, Image, Label, LabelMap, check_image
+from active_matting.types import Alpha, Image, Label, LabelMap, check_image, check_label
 
 
 class QuerySession:
@@ -204,7 +204,7 @@ class QuerySession:
 
     def answer(self, region: Region, label: Label, alpha: Alpha | None = None) -> None:
         """Say that all of `region` is `label`. `alpha`: the matte of this answer where `preview` has told it."""
-        self._say(RegionAnswer(region, Label(label)), None if alpha is None else Matte(alpha))
+        self._say(RegionAnswer(region, check_label(label)), None if alpha is None else Matte(alpha))
 
     def skip(self, region: Region | None = None) -> None:
         """Pass over a region without an answer, by default the one just suggested; costs nothing of the budget.
@@ -219,11 +219,11 @@ class QuerySession:
 
     def click(self, y: int, x: int, radius: int, label: Label) -> None:
         """Say that the disc of `radius` pixels around `(y, x)` is `label`."""
-        self._say(Click(y, x, radius, Label(label)))
+        self._say(Click(y, x, radius, check_label(label)))
 
     def stroke(self, points: Sequence[tuple[int, int]], radius: int, label: Label) -> None:
         """Say that the line through `points`, `(y, x)` each, `radius` pixels to each side, is `label`."""
-        self._say(Stroke(tuple(points), radius, Label(label)))
+        self._say(Stroke(tuple(points), radius, check_label(label)))
 
     def undo(self) -> None:
         """Take the latest interaction back. Raises `InvalidArgumentError` where there is none."""

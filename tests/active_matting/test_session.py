@@ -1,5 +1,6 @@
 """The interactive loop: what is asked, said, taken back, saved and replayed."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,19 @@ def test_an_answer_to_a_region_that_is_not_inside_is_refused_and_nothing_was_sai
     session = session_with()
     with pytest.raises(InvalidArgumentError, match="must lie inside the image"):
         session.answer(Region(0, 0, 6), FOREGROUND)
+    assert session.interactions == ()
+
+
+@pytest.mark.parametrize("label", [7, "foreground", None, 0.5])
+def test_labels_that_are_none_are_refused_and_nothing_was_said(label: Any) -> None:
+    session = session_with()
+    allowed = re.escape(f"label must be one of -1 background, 0 unlabelled, 1 foreground, 2 transition, got {label!r}")
+    with pytest.raises(InvalidArgumentError, match=allowed):
+        session.answer(CENTRE, label)
+    with pytest.raises(InvalidArgumentError, match=allowed):
+        session.click(10, 10, 2, label)
+    with pytest.raises(InvalidArgumentError, match=allowed):
+        session.stroke([(10, 10), (12, 12)], 2, label)
     assert session.interactions == ()
 
 
