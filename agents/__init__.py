@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import gymnasium
 
+from active_matting.checks import check_integer
 from active_matting.errors import InvalidArgumentError, UnknownNameError
 from active_matting.registry import Registry
 from active_matting.session import Agent
@@ -46,6 +47,7 @@ def make_agent(
     What was made without `env` remembers how in its attribute `made_as`, for sessions that are saved.
     Raises `UnknownNameError`, `InvalidArgumentError`, `FileError`.
     """
+    check_integer("seed", seed, at_least=0)
     plain, _, parameters = name.partition(":")
     if plain in AGENTS.names():
         own = {} if cache is None or "cache" not in _parameters(plain) else {"cache": cache}

@@ -10,6 +10,7 @@ from active_matting.agents.episodes import Episode, environment_of, forget_envir
 from active_matting.agents.named import NamedAgent, NamedData
 from active_matting.agents.processes import processes, run_all
 from active_matting.agents.replays import Reference, Transfer, run_references, run_transfer
+from active_matting.checks import check_integer
 from active_matting.data import make_data
 from active_matting.envs.regions import RegionsEnv
 from active_matting.errors import InvalidArgumentError
@@ -26,7 +27,7 @@ class Plan:
     `is_deterministic` that is true, and with the user "exact", who draws nothing either, is run with the first seed
     only. limit: the first so many images of each data set. transfers: whether each sequence, found with one solver, is
     matted with the others too.
-    Raises `InvalidArgumentError` where two of a kind have one name.
+    Raises `InvalidArgumentError`, also where two of a kind have one name.
     """
 
     agents: tuple[NamedAgent, ...]
@@ -42,6 +43,8 @@ class Plan:
             raise InvalidArgumentError(f"candidates must be 1 to evaluate, got {self.environment['candidates']}")
         if self.limit is not None and self.limit < 1:
             raise InvalidArgumentError(f"limit must be at least 1, got {self.limit}")
+        for seed in self.seeds:
+            check_integer("seed", seed, at_least=0)
         runs = [(agent.label, agent.name, agent.at) for agent in self.agents]
         kinds: tuple[tuple[str, Sequence[Any]], ...] = (
             ("agent", runs),

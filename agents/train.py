@@ -20,6 +20,7 @@ from active_matting.agents.reinforce import Reinforce
 from active_matting.agents.trained import load_reinforce, save_agent
 from active_matting.agents.vec_env import BatchVecEnv
 from active_matting.agents.warm_start import warm_start
+from active_matting.checks import check_integer
 from active_matting.data.packed import pack
 from active_matting.envs.settings import settings_of
 from active_matting.envs.workers import REGIONS
@@ -58,6 +59,7 @@ def train(
     same device. Raises `FileError` where there is a checkpoint already and `resume` is false, where there is none and
     it is true, or where it is another training's; `InvalidArgumentError`; and what the environment's arguments raise.
     """
+    check_integer("seed", seed, at_least=0, at_most=2**32 - 1)  # as Stable-Baselines3 would have it
     folder, limit = Path(folder), TimeLimit(minutes)
     if not resume and (folder / CHECKPOINT).exists():
         raise FileError(f"{folder} has a checkpoint: resume it, or choose another folder")

@@ -1,6 +1,5 @@
 """What an annotator is, and what those that draw or ask another one check."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -23,15 +22,6 @@ class Annotator(Protocol):
     @property
     def seconds(self) -> float:
         """The seconds spent on the answers so far; 0.0 for those that do not count them."""
-
-
-def check_number(name: str, number: float, at_most: float = math.inf) -> float:
-    """Return `number`. Raises `InvalidArgumentError`, naming it, unless it is finite and from 0 to `at_most`."""
-    is_number = isinstance(number, int | float | np.number) and not isinstance(number, bool)
-    if not is_number or not (0 <= number <= at_most and number < math.inf):  # a NaN fails too
-        allowed = "finite and at least 0" if at_most == math.inf else f"from 0 to {at_most:g}"
-        raise InvalidArgumentError(f"{name} must be a number {allowed}, got {number!r}")
-    return float(number)
 
 
 def check_generator(rng: np.random.Generator | None) -> np.random.Generator:

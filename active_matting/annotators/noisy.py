@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from active_matting.annotators import make_annotator
-from active_matting.annotators.base import check_generator, check_keywords, check_number
+from active_matting.annotators.base import check_generator, check_keywords
+from active_matting.checks import check_number
 from active_matting.regions import Region
 from active_matting.types import Alpha, Label
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.checks import check_integer
 from active_matting.data.folder import Cutouts, Folder
 from active_matting.data.images import SUFFIXES, read_image
 from active_matting.data.listed import pictures_below
 from active_matting.data.own_colours import own_colours
-from active_matting.data.rendered import check_integer
 from active_matting.errors import FileError
 from active_matting.recent import Recent
 from active_matting.types import Alpha, Image

@@ -11,8 +11,9 @@ from active_matting.augmentation.geometry import Geometry, place_object, place_s
 from active_matting.augmentation.label_maps import random_hints, random_patches, random_trimap
 from active_matting.augmentation.layers import Layers, add_behind
 from active_matting.augmentation.pictures import Objects, Scenes
+from active_matting.checks import check_integer
 from active_matting.data.backgrounds import background, draw_palette
-from active_matting.data.rendered import SMALLEST_SIZE, check_integer
+from active_matting.data.rendered import SMALLEST_SIZE
 from active_matting.errors import InvalidArgumentError
 from active_matting.types import Alpha, Image, LabelMap
 

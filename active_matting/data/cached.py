@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from active_matting.cache import LIMIT, Arrays, Cache, hash_of_code, make_key
-from active_matting.data.rendered import check_integer
+from active_matting.checks import check_integer
 from active_matting.data.samples import FingerprintedSource, Sample
 from active_matting.errors import InvalidArgumentError
 

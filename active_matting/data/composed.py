@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from active_matting.checks import check_integer
 from active_matting.data.backgrounds import background, draw_palette
 from active_matting.data.folder import Cutouts, Folder
 from active_matting.data.own_colours import own_colours
-from active_matting.data.rendered import SMALLEST_SIZE, Rendering, check_integer, compose
+from active_matting.data.rendered import SMALLEST_SIZE, Rendering, compose
 from active_matting.data.samples import Sample
 from active_matting.data.scenes import draw_scene, find_scenes, resized
 from active_matting.errors import FileError, InvalidArgumentError

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_matting.cache import hash_of_code, hash_of_file, make_key
+from active_matting.checks import check_integer
 from active_matting.data.backgrounds import background, draw_palette, similar_palette, unit_grid
 from active_matting.data.drawing import Layer, Placement
 from active_matting.data.foregrounds import CLASSIC, FAMILIES
@@ -207,9 +208,3 @@ def _shadowed(backdrop: Image, layer: Layer, rng: np.random.Generator) -> Image:
     moved = cv2.remap(layer.alpha, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR)
     shadow = cv2.GaussianBlur(moved, (0, 0), rng.uniform(0.01, 0.04) * size)
     return np.asarray(backdrop * (1 - rng.uniform(0.2, 0.55) * shadow[..., None]), dtype=np.float32)
-
-
-def check_integer(name: str, value: Any, at_least: int) -> None:
-    """Raise `InvalidArgumentError`, naming it, unless `value` is an integer of at least so much."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
-        raise InvalidArgumentError(f"{name} must be an integer of at least {at_least}, got {value!r}")

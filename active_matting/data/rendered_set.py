@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from active_matting.checks import check_integer
 from active_matting.data.images import read_alpha, read_image, to_bytes, write_alpha, write_image, write_picture
-from active_matting.data.rendered import SPLITS, Rendered, check_integer, family_names
+from active_matting.data.rendered import SPLITS, Rendered, family_names
 from active_matting.data.scenes import resized
 from active_matting.errors import InvalidArgumentError
 from active_matting.files import folder_written_whole, write_json

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from active_matting.checks import check_integer
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.files import read_json, write_json
 from active_matting.models import NETWORKS, PARTS
@@ -42,8 +43,7 @@ def train_network(
     `active_matting.training.start.begin_with`. Raises `UnknownNameError` and `InvalidArgumentError` for names and
     options that there are not, and `FileError`.
     """
-    if seed < 0:
-        raise InvalidArgumentError(f"seed must not be negative, got {seed}")
+    check_integer("seed", seed, at_least=0)
     check_minutes(minutes)
     folder = Path(folder)
     network = make_network(recipe, seed, start)

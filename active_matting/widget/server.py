@@ -18,6 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from active_matting.checks import check_integer
 from active_matting.errors import FileError
 from active_matting.widget.controller import Controller
 from active_matting.widget.events import Emit
@@ -36,11 +37,12 @@ FILES = {
 class PageServer:
     """Serves one controller's page until the person is done, or `interrupt` is called.
 
-    make_controller: given where events go. port: 0 for any that is free. Raises `FileError` where the port is taken.
-    Made, started and stopped within one asyncio loop.
+    make_controller: given where events go. port: 0 for any that is free. Made, started and stopped within one
+    asyncio loop. Raises `InvalidArgumentError`, and `FileError` where the port is taken.
     """
 
     def __init__(self, make_controller: Callable[[Emit], Controller], port: int = 0) -> None:
+        check_integer("port", port, at_least=0, at_most=65535)
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[str] = self._loop.create_future()
         self._was_interrupted = False

@@ -11,6 +11,7 @@ import torch
 from active_matting.agents.baselines.region_cnn import COUNTS, write_networks
 from active_matting.agents.baselines.region_lessons import RegionLessons
 from active_matting.agents.baselines.region_network import RegionCNN
+from active_matting.checks import check_integer
 from active_matting.errors import InvalidArgumentError
 from active_matting.training.checkpoint import load_tensors
 from active_matting.training.interrupts import check_minutes
@@ -39,6 +40,7 @@ def train_region_cnns(
     that is done is left alone. Ctrl-C stops at the next batch, with `KeyboardInterrupt`. Raises `FileError`,
     `InvalidArgumentError`, and what `fit` raises.
     """
+    check_integer("seed", seed, at_least=0)
     check_minutes(minutes)
     folder = Path(folder)
     read = _recipe(recipe)

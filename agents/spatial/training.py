@@ -16,6 +16,7 @@ from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.learning import Imitation
 from active_matting.agents.spatial.network import SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.reinforce import OwnEpisodes
+from active_matting.checks import check_integer
 from active_matting.errors import InvalidArgumentError
 from active_matting.threads import one_thread
 from active_matting.training.checkpoint import load_tensors
@@ -63,6 +64,7 @@ def train_spatial(
     agent to begin with, which also plays the episodes whose behaviour is "agent" and that name none. Raises
     `InvalidArgumentError`, `UnknownNameError` and `FileError`.
     """
+    check_integer("seed", seed, at_least=0)
     check_minutes(minutes)
     folder = Path(folder)
     network = make_policy(recipe, seed, start)

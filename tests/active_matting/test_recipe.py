@@ -237,4 +237,4 @@ def test_the_command_tells_what_cannot_be_made(
 @pytest.mark.usefixtures("tables")
 def test_the_command_refuses_seeds_below_zero(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train-network", str(mine), "--output", str(mine.parent / "out"), "--seed", "-1"]) == 1
-    assert "seed must not be negative, got -1" in capsys.readouterr().err
+    assert "seed must be an integer of at least 0, got -1" in capsys.readouterr().err

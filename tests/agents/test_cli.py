@@ -409,6 +409,12 @@ SOLVE = "solve {0}/photo.png --trimap {0}/trimap.png --output {0}/out.png"
         ("train-network imatting-small --minutes nan --output {0}/o", "minutes must be at least 0, or None, got nan"),
         ("train-spatial spatial-demo --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
         ("train-region-cnn --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
+        ("train demo --seed -1 --output {0}/o", "seed must be an integer from 0 to 4294967295, got -1"),
+        ("train-spatial spatial-demo --seed -1 --output {0}/o", "seed must be an integer of at least 0, got -1"),
+        ("train-region-cnn --seed -1 --output {0}/o", "seed must be an integer of at least 0, got -1"),
+        ("evaluate --agent random --seed -1 --output {0}/o", "seed must be an integer of at least 0, got -1"),
+        ("suggest {0}/photo.png --seed -1", "seed must be an integer of at least 0, got -1"),
+        ("label {0}/photo.png --port 65536", "port must be an integer from 0 to 65535, got 65536"),
         ("demo --minutes -1 --output {0}/o", "minutes must be at least 0, or None, got -1"),
     ],
 )
