@@ -36,13 +36,13 @@ class Segmenter(Protocol):
 
 
 def openness(label_map: LabelMap) -> float:
-    """How much is left to be found: 1 while half of the image or less is told, from there on down to 0 where all is.
+    """How much is left to be found: 1 while a third of the image or less is told, 0 from two thirds on.
 
-    The more is told, the better matting solvers are by themselves, and the less whatever else was guessed of the object
-    adds. label_map: int8 `(H, W)`; transitions are not told.
+    With that much told, as by a trimap, matting solvers are at their best, what a person left open is so for a reason,
+    and whatever else was guessed of the object does harm. label_map: int8 `(H, W)`; transitions are not told.
     """
     untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
-    return min(1.0, 2 * untold) ** 2
+    return min(1.0, max(0.0, 3 * untold - 1))
 
 
 def log_odds(probability: Probability, surest: float) -> Probability:

@@ -22,6 +22,9 @@ _EPSILON = 1e-5
 _DIFFERENT = 0.08
 """The difference of two opinions at which they are trusted half as much as where they agree."""
 
+_UNCONFIRMED = 1 / 6
+"""How much an alpha is trusted where there is no other opinion."""
+
 _AROUND = 0.01
 """Standard deviation of what counts as around a pixel, as a part of the image's longer side."""
 
@@ -33,10 +36,11 @@ class SegmentThenMatte:
     No matting method was made for a handful of labelled regions: colours seen at a few places do not tell what lies
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
     `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, so that one more label does
-    not turn it over. Both matter less the more is told, from half of the image on: a trimap is hardly narrowed. Last,
-    what is unknown is made to follow the image. What the user labelled holds throughout, transitions included: they
-    stay in the band. Of labels of one class alone it makes what the segmenter does: a network something, the others
-    nothing. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not exist or take other arguments.
+    not turn it over. Both matter less the more is told: where that is two thirds of the image or more, the solver has
+    the labels as they are. Last, what is unknown is made to follow the image. What the user labelled holds throughout,
+    transitions included: they stay in the band. Of labels of one class alone it makes what the segmenter does: a
+    network something, the others nothing. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not
+    exist or take other arguments.
 
     >>> SegmentThenMatte(segmenter="grabcut", solver="closed-form", solver_kwargs={"epsilon": 1e-6}).solver
     'closed-form'
@@ -113,7 +117,7 @@ class PreparedParts:
         """The matte for labels int8 (H, W) of which both classes are there, or one, of which the segmenter is asked."""
         is_open = openness(label_map)
         if is_open == 0:
-            return self.solver.solve(label_map)
+            return self._following(self.solver.solve(label_map), label_map, _UNCONFIRMED)
         segmentation = self.segmenter.segment(label_map)
         has_both = bool(has_both_classes(label_map[None])[0])
         if not has_both and is_undecided(segmentation, label_map):
@@ -126,7 +130,7 @@ class PreparedParts:
         held.alpha[is_unknown] = sharpened(held.alpha[is_unknown], 1 + self.parameters.sharpness * is_open)
         return self._following(held, trimap, agreement(expected, matte.alpha))
 
-    def _following(self, matte: Matte, trimap: LabelMap, trust: Alpha) -> Matte:
+    def _following(self, matte: Matte, trimap: LabelMap, trust: Alpha | float) -> Matte:
         """The matte that follows the image where the trimap does not tell; trust, in [0, 1], in what it is there."""
         is_unknown = (trimap != Label.FOREGROUND) & (trimap != Label.BACKGROUND)
         if self.parameters.data_weight is None or not is_unknown.any():
