@@ -36,13 +36,13 @@ class Segmenter(Protocol):
 
 
 def openness(label_map: LabelMap) -> float:
-    """How much is left to be found: 1 while a third of the image or less is told, 0 from two thirds on.
+    """How much is left to be found: 1 while a quarter of the image or less is told, 0 from half of it on.
 
     With that much told, as by a trimap, matting solvers are at their best, what a person left open is so for a reason,
     and whatever else was guessed of the object does harm. label_map: int8 `(H, W)`; transitions are not told.
     """
     untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
-    return min(1.0, max(0.0, 3 * untold - 1))
+    return min(1.0, max(0.0, 4 * untold - 2))
 
 
 def log_odds(probability: Probability, surest: float) -> Probability:

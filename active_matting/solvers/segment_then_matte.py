@@ -36,8 +36,8 @@ class SegmentThenMatte:
     No matting method was made for a handful of labelled regions: colours seen at a few places do not tell what lies
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
     `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, so that one more label does
-    not turn it over. Both matter less the more is told: where that is two thirds of the image or more, the solver has
-    the labels as they are. Last, what is unknown is made to follow the image. What the user labelled holds throughout,
+    not turn it over. Both matter less the more is told: where that is half of the image or more, the solver has the
+    labels as they are. Last, what is unknown is made to follow the image. What the user labelled holds throughout,
     transitions included: they stay in the band. Of labels of one class alone it makes what the segmenter does: a
     network something, the others nothing. Raises `UnknownNameError` and `InvalidArgumentError` for parts that do not
     exist or take other arguments.

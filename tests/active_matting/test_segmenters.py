@@ -345,8 +345,7 @@ def test_a_band_keeps_what_was_told(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("untold", "expected"),
-    [(1.0, 1.0), (0.75, 1.0), (0.625, 0.875), (0.5, 0.5), (0.375, 0.125), (0.25, 0.0), (0.0, 0.0)],
+    ("untold", "expected"), [(1, 1), (0.75, 1), (0.625, 0.5), (0.5625, 0.25), (0.5, 0), (0.25, 0), (0, 0)]
 )
 def test_little_is_open_where_most_is_told(untold: float, expected: float) -> None:
     label_map = np.full((8, 8), Label.BACKGROUND, dtype=np.int8)

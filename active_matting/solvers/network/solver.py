@@ -107,7 +107,7 @@ class IMattingSolver(NetworkSolver):
     """Alpha, foreground and background from clicks, strokes, regions or a trimap by one network (thesis, ch. 5).
 
     Where the network corrects another solver's matte, as the one that comes with the package does, its change is made
-    the less the more is told, and not at all from two thirds of the image on (see `openness`).
+    the less the more is told, and not at all from half of the image on (see `openness`).
     Where alpha is 1 the foreground is the image, where it is 0 the background is. The rest, and what is raised, see
     `active_matting.solvers.network.solver.NetworkSolver`.
     """
