@@ -35,14 +35,18 @@ class Segmenter(Protocol):
         """Do what depends on the image, float32 `(H, W, 3)` in [0, 1], alone."""
 
 
-def openness(label_map: LabelMap) -> float:
-    """How much is left to be found: 1 while a quarter of the image or less is told, 0 from half of it on.
+def untold(label_map: LabelMap) -> float:
+    """The share of pixels, in [0, 1], of which the labels int8 `(H, W)` do not tell the class; transitions do not."""
+    return float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
 
-    With that much told, as by a trimap, matting solvers are at their best, what a person left open is so for a reason,
-    and whatever else was guessed of the object does harm. label_map: int8 `(H, W)`; transitions are not told.
+
+def openness(label_map: LabelMap) -> float:
+    """How much is left to be found: near 1 for a handful of answers, 0 where half of the image or more is told.
+
+    With that much told matting solvers are at their best, and whatever else was guessed of the object does harm.
+    label_map: int8 `(H, W)`.
     """
-    untold = float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
-    return min(1.0, max(0.0, 4 * untold - 2))
+    return max(0.0, 2 * untold(label_map) - 1) ** 2
 
 
 def log_odds(probability: Probability, surest: float) -> Probability:

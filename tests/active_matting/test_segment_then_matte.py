@@ -118,8 +118,8 @@ def test_a_trimap_is_matted_as_by_the_solver_alone_and_then_smoothed() -> None:
 def test_where_part_is_told_opinions_are_averaged_sharpened_and_smoothed_in_part() -> None:
     image, truth = made_up_image((120, 140))
     label_map = trimap_of(truth, 10)
-    is_open = 4 * (label_map == Label.UNLABELLED).mean() - 2
-    assert 0.1 < is_open < 0.8
+    is_open = (2 * (label_map == Label.UNLABELLED).mean() - 1) ** 2
+    assert 0.02 < is_open < 0.8
     probability = make_segmenter("cues").prepare(image).segment(label_map)
     trimap, expected = PreparedBand.of(image, make_band("perceptron")).draw(probability, label_map, 1 - 0.05 * is_open)
     matte, is_unknown = make_solver("shared").prepare(image).solve(trimap), trimap == Label.UNLABELLED

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.segmenters.base import openness
+from active_matting.segmenters.base import untold
 from active_matting.solvers.batched.batch import check_device
 from active_matting.solvers.network.prepared import PreparedNetwork
 from active_matting.solvers.network.tiles import SMALLEST
@@ -107,7 +107,7 @@ class IMattingSolver(NetworkSolver):
     """Alpha, foreground and background from clicks, strokes, regions or a trimap by one network (thesis, ch. 5).
 
     Where the network corrects another solver's matte, as the one that comes with the package does, its change is made
-    the less the more is told, and not at all from half of the image on (see `openness`).
+    in full while a quarter of the image or less is told, less the more is, and not at all from half of it on.
     Where alpha is 1 the foreground is the image, where it is 0 the background is. The rest, and what is raised, see
     `active_matting.solvers.network.solver.NetworkSolver`.
     """
@@ -124,8 +124,8 @@ class IMattingSolver(NetworkSolver):
         return self.fusion
 
     def share_of_change(self, label_map: LabelMap) -> float:
-        """The less the more is told, see `openness`."""
-        return openness(label_map)
+        """All of it while a quarter of the image or less is told, less the more is, and none from half of it on."""
+        return min(1.0, max(0.0, 4 * untold(label_map) - 2))
 
 
 @dataclass(frozen=True)
