@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROWS = [
-    {"errors", "types", "compiled", "threads"},
+    {"errors", "checks", "types", "compiled", "threads"},
     {"environments", "files", "registry", "metrics"},
     {"cache", "recent"},
     {"regions", "labels", "annotators", "robots", "observations", "data", "augmentation"},
