@@ -40,15 +40,6 @@ def untold(label_map: LabelMap) -> float:
     return float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
 
 
-def openness(label_map: LabelMap) -> float:
-    """How much is left to be found: near 1 for a handful of answers, 0 where half of the image or more is told.
-
-    With that much told matting solvers are at their best, and whatever else was guessed of the object does harm.
-    label_map: int8 `(H, W)`.
-    """
-    return max(0.0, 2 * untold(label_map) - 1) ** 2
-
-
 def log_odds(probability: Probability, surest: float) -> Probability:
     """log(p / (1 − p)) of p, float32 of any shape, from 1 − `surest` to `surest`: beyond these it is taken to be there.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import Segmenter, make_segmenter
 from active_matting.segmenters.band import Band, PreparedBand, make_band
-from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, openness
+from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, untold
 from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, Solver, has_both_classes, is_undecided
 from active_matting.solvers.grid.smoothing import Smoother
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
@@ -137,6 +137,15 @@ class PreparedParts:
             return matte
         weights = self.parameters.data_weight * trust
         return of_other_alpha(matte, self.smoother.smooth(matte.alpha, is_unknown, weights))
+
+
+def openness(label_map: LabelMap) -> float:
+    """How much is left to be found: near 1 for a handful of answers, 0 where half of the image or more is told.
+
+    With that much told matting solvers are at their best, and whatever else was guessed of the object does harm.
+    label_map: int8 `(H, W)`.
+    """
+    return max(0.0, 2 * untold(label_map) - 1) ** 2
 
 
 def sharpened(alpha: Alpha, times: float) -> Alpha:

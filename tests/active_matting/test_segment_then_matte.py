@@ -20,10 +20,11 @@ from active_matting.regions import Region, region_grid
 from active_matting.robots import is_askable
 from active_matting.segmenters import make_segmenter
 from active_matting.segmenters.band import PreparedBand, make_band
+from active_matting.segmenters.base import untold
 from active_matting.solvers import make_solver
 from active_matting.solvers.base import Matte
 from active_matting.solvers.grid.smoothing import Smoother
-from active_matting.solvers.segment_then_matte import agreement, held_to, sharpened
+from active_matting.solvers.segment_then_matte import agreement, held_to, openness, sharpened
 from active_matting.testing import made_up_image, made_up_labels
 from active_matting.types import Label, LabelMap
 
@@ -90,6 +91,18 @@ def test_a_matte_keeps_to_what_is_expected_and_keeps_its_detail() -> None:
     np.testing.assert_array_equal(held_to(expected, matte, is_unknown, 0).alpha, matte.alpha)
     nowhere = np.zeros_like(is_unknown)
     np.testing.assert_array_equal(held_to(expected, matte, nowhere, 1).alpha, matte.alpha)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(1.0, 1.0), (0.75, 0.25), (0.625, 0.0625), (0.5, 0), (0.25, 0), (0, 0)]
+)
+def test_little_is_open_where_much_is_told(share: float, expected: float) -> None:
+    label_map = np.full((8, 8), Label.BACKGROUND, dtype=np.int8)
+    label_map[0, :4] = Label.FOREGROUND
+    label_map.ravel()[: round(64 * share)] = Label.UNLABELLED
+    label_map.ravel()[: round(16 * share)] = Label.TRANSITION  # which tells nothing of the alpha
+    assert untold(label_map) == share
+    assert openness(label_map) == expected
 
 
 def trimap_of(truth: NDArray[np.float32], reach: int) -> LabelMap:

@@ -27,7 +27,7 @@ from active_matting.regions import Region
 from active_matting.robots import is_askable
 from active_matting.segmenters import SEGMENTERS, make_segmenter
 from active_matting.segmenters.band import BANDS, PreparedBand, make_band
-from active_matting.segmenters.base import label_cores, openness, resize_labels, resize_plane, scaled_shape, untold
+from active_matting.segmenters.base import label_cores, resize_labels, resize_plane, scaled_shape
 from active_matting.segmenters.bilateral_grid import BilateralGrid
 from active_matting.segmenters.geodesic import FAR, StepCosts, distances, step_costs, step_differences
 from active_matting.segmenters.likeness import likeness
@@ -342,15 +342,3 @@ def test_a_band_keeps_what_was_told(name: str) -> None:
     assert expected.dtype == np.float32
     assert (expected[trimap == Label.FOREGROUND].mean()) > 0.9
     assert (wider == Label.UNLABELLED).sum() > (trimap == Label.UNLABELLED).sum()
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(1.0, 1.0), (0.75, 0.25), (0.625, 0.0625), (0.5, 0), (0.25, 0), (0, 0)]
-)
-def test_little_is_open_where_much_is_told(share: float, expected: float) -> None:
-    label_map = np.full((8, 8), Label.BACKGROUND, dtype=np.int8)
-    label_map[0, :4] = Label.FOREGROUND
-    label_map.ravel()[: round(64 * share)] = Label.UNLABELLED
-    label_map.ravel()[: round(16 * share)] = Label.TRANSITION  # which tells nothing of the alpha
-    assert untold(label_map) == share
-    assert openness(label_map) == expected
