@@ -35,11 +35,6 @@ class Segmenter(Protocol):
         """Do what depends on the image, float32 `(H, W, 3)` in [0, 1], alone."""
 
 
-def untold(label_map: LabelMap) -> float:
-    """The share of pixels, in [0, 1], of which the labels int8 `(H, W)` do not tell the class; transitions do not."""
-    return float(np.mean((label_map == Label.UNLABELLED) | (label_map == Label.TRANSITION)))
-
-
 def log_odds(probability: Probability, surest: float) -> Probability:
     """log(p / (1 − p)) of p, float32 of any shape, from 1 − `surest` to `surest`: beyond these it is taken to be there.
 

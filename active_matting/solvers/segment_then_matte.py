@@ -10,8 +10,16 @@ from numpy.typing import NDArray
 from active_matting.errors import InvalidArgumentError
 from active_matting.segmenters import Segmenter, make_segmenter
 from active_matting.segmenters.band import Band, PreparedBand, make_band
-from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes, untold
-from active_matting.solvers.base import Matte, PreparedClassical, PreparedSolver, Solver, has_both_classes, is_undecided
+from active_matting.segmenters.base import PreparedSegmenter, needs_both_classes
+from active_matting.solvers.base import (
+    Matte,
+    PreparedClassical,
+    PreparedSolver,
+    Solver,
+    has_both_classes,
+    is_undecided,
+    is_untold,
+)
 from active_matting.solvers.grid.smoothing import Smoother
 from active_matting.solvers.warm_up import solve_in_each_way, warm_up
 from active_matting.types import Alpha, Image, Label, LabelMap, check_image
@@ -132,7 +140,7 @@ class PreparedParts:
 
     def _following(self, matte: Matte, trimap: LabelMap, trust: Alpha | float) -> Matte:
         """The matte that follows the image where the trimap does not tell; trust, in [0, 1], in what it is there."""
-        is_unknown = (trimap != Label.FOREGROUND) & (trimap != Label.BACKGROUND)
+        is_unknown = is_untold(trimap)
         if self.parameters.data_weight is None or not is_unknown.any():
             return matte
         weights = self.parameters.data_weight * trust
@@ -143,9 +151,9 @@ def openness(label_map: LabelMap) -> float:
     """How much is left to be found: near 1 for a handful of answers, 0 where half of the image or more is told.
 
     With that much told matting solvers are at their best, and whatever else was guessed of the object does harm.
-    label_map: int8 `(H, W)`.
+    label_map: int8 `(H, W)`; transitions are not told.
     """
-    return max(0.0, 2 * untold(label_map) - 1) ** 2
+    return max(0.0, 2 * float(is_untold(label_map).mean()) - 1) ** 2
 
 
 def sharpened(alpha: Alpha, times: float) -> Alpha:

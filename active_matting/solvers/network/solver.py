@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from active_matting.errors import InvalidArgumentError
-from active_matting.segmenters.base import untold
+from active_matting.solvers.base import is_untold
 from active_matting.solvers.batched.batch import check_device
 from active_matting.solvers.network.prepared import PreparedNetwork
 from active_matting.solvers.network.tiles import SMALLEST
@@ -125,7 +125,7 @@ class IMattingSolver(NetworkSolver):
 
     def share_of_change(self, label_map: LabelMap) -> float:
         """All of it while a quarter of the image or less is told, less the more is, and none from half of it on."""
-        return min(1.0, max(0.0, 4 * untold(label_map) - 2))
+        return min(1.0, max(0.0, 4 * float(is_untold(label_map).mean()) - 2))
 
 
 @dataclass(frozen=True)
