@@ -12,16 +12,14 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from active_matting.checks import check_integer
 from active_matting.errors import FileError, InvalidArgumentError, UnknownNameError
 from active_matting.files import read_json, write_json
 from active_matting.models import NETWORKS, PARTS
-from active_matting.training.interrupts import check_minutes
 from active_matting.training.recipe import Recipe
 from active_matting.training.start import begin_with
 from active_matting.training.task import Task
 from active_matting.training.tasks import TASKS
-from active_matting.training.trainer import CHECKPOINT, Outcome, fit, seed_of
+from active_matting.training.trainer import CHECKPOINT, Outcome, check_run, fit, seed_of
 
 CONFIG = "config.json"
 
@@ -43,8 +41,7 @@ def train_network(
     `active_matting.training.start.begin_with`. Raises `UnknownNameError` and `InvalidArgumentError` for names and
     options that there are not, and `FileError`.
     """
-    check_integer("seed", seed, at_least=0)
-    check_minutes(minutes)
+    check_run(seed, minutes)
     folder = Path(folder)
     network = make_network(recipe, seed, start)
     tasks = make_tasks(recipe, data_root, seed)

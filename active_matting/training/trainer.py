@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from active_matting.checks import check_integer
 from active_matting.errors import FileError, InvalidArgumentError
 from active_matting.training.checkpoint import save_tensors
-from active_matting.training.interrupts import Interrupts, TimeLimit
+from active_matting.training.interrupts import Interrupts, TimeLimit, check_minutes
 from active_matting.training.learner import Learner
 from active_matting.training.loading import lessons
 from active_matting.training.recipe import Recipe
@@ -60,6 +61,7 @@ def fit(
     Raises `FileError` where there is a checkpoint already and `resume` is false, where there is none and it is true, or
     where it is another run's; `InvalidArgumentError`; `ConvergenceError`; and what the tasks raise.
     """
+    check_run(seed, minutes)
     folder, limit = Path(folder), TimeLimit(minutes)
     made_of = {"seed": seed, "recipe": {name: part for name, part in recipe.as_table().items() if name != "running"}}
     learner = Learner(recipe, _placed(network, device, recipe.running.channels_last))
@@ -90,6 +92,12 @@ def fit(
         save_tensors(folder / WEIGHTS, learner.shipped())
         reporter.event("end", progress.batches, {"ending": ending}, progress.seconds)
     return Outcome(ending, progress.batches, progress.seconds, progress.error, progress.best)
+
+
+def check_run(seed: int, minutes: float | None) -> None:
+    """Raises `InvalidArgumentError` for what `fit` does not take, for those who make much before they call it."""
+    check_integer("seed", seed, at_least=0)
+    check_minutes(minutes)
 
 
 def _learn(

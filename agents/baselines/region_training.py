@@ -11,13 +11,11 @@ import torch
 from active_matting.agents.baselines.region_cnn import COUNTS, write_networks
 from active_matting.agents.baselines.region_lessons import RegionLessons
 from active_matting.agents.baselines.region_network import RegionCNN
-from active_matting.checks import check_integer
 from active_matting.errors import InvalidArgumentError
 from active_matting.training.checkpoint import load_tensors
-from active_matting.training.interrupts import check_minutes
 from active_matting.training.recipe import Made, Recipe, load_recipe
 from active_matting.training.train_network import listing, versions
-from active_matting.training.trainer import CHECKPOINT, WEIGHTS, fit, seed_of
+from active_matting.training.trainer import CHECKPOINT, WEIGHTS, check_run, fit, seed_of
 
 TASK = "regions"
 
@@ -40,8 +38,7 @@ def train_region_cnns(
     that is done is left alone. Ctrl-C stops at the next batch, with `KeyboardInterrupt`. Raises `FileError`,
     `InvalidArgumentError`, and what `fit` raises.
     """
-    check_integer("seed", seed, at_least=0)
-    check_minutes(minutes)
+    check_run(seed, minutes)
     folder = Path(folder)
     read = _recipe(recipe)
     for count in counts:  # wrong ones fail before hours of work

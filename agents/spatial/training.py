@@ -16,15 +16,13 @@ from active_matting.agents.spatial.episodes import Episodes
 from active_matting.agents.spatial.learning import Imitation
 from active_matting.agents.spatial.network import SpatialConfig, SpatialPolicy
 from active_matting.agents.spatial.reinforce import OwnEpisodes
-from active_matting.checks import check_integer
 from active_matting.errors import InvalidArgumentError
 from active_matting.threads import one_thread
 from active_matting.training.checkpoint import load_tensors
-from active_matting.training.interrupts import check_minutes
 from active_matting.training.recipe import Recipe
 from active_matting.training.tables import document_names, read_document
 from active_matting.training.train_network import versions
-from active_matting.training.trainer import WEIGHTS, Outcome, fit, seed_of
+from active_matting.training.trainer import WEIGHTS, Outcome, check_run, fit, seed_of
 
 TASKS: dict[str, type[Imitation] | type[OwnEpisodes]] = {"imitation": Imitation, "own-episodes": OwnEpisodes}
 
@@ -64,8 +62,7 @@ def train_spatial(
     agent to begin with, which also plays the episodes whose behaviour is "agent" and that name none. Raises
     `InvalidArgumentError`, `UnknownNameError` and `FileError`.
     """
-    check_integer("seed", seed, at_least=0)
-    check_minutes(minutes)
+    check_run(seed, minutes)
     folder = Path(folder)
     network = make_policy(recipe, seed, start)
     tasks = make_tasks(recipe, data_root, cache, seed, start)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,8 @@ def test_one_pixel_beyond_the_threshold_makes_a_transition(value: float, elsewhe
 def test_regions_that_are_not_wholly_inside_are_refused(name: str, region: Region) -> None:
     annotator = make_annotator(name, np.ones((4, 6), dtype=np.float32), np.random.default_rng(0))
     assert annotator.answer(Region(2, 4, 4)) in (Label.FOREGROUND, Label.BACKGROUND, Label.UNLABELLED)
-    with pytest.raises(
-        InvalidArgumentError, match=r"Region\(y=.*must (lie inside the image|be from 1 to 4)|region_size"
-    ):
+    told = "region_size must be from 1 to 4 " if region.side > 4 else re.escape(f"{region} must lie inside the image")
+    with pytest.raises(InvalidArgumentError, match=told):
         annotator.answer(region)
 
 
