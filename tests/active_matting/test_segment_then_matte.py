@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -127,17 +128,32 @@ def test_a_trimap_is_matted_as_by_the_solver_alone_and_then_smoothed() -> None:
     assert found.foreground is None
 
 
-def test_where_part_is_told_opinions_are_averaged_sharpened_and_smoothed_in_part() -> None:
+def much_unknown() -> tuple[NDArray[np.float32], LabelMap]:
     image, truth = made_up_image((120, 140))
-    label_map = trimap_of(truth, 10)
-    is_open = (2 * (label_map == Label.UNLABELLED).mean() - 1) ** 2
+    return image, trimap_of(truth, 10)
+
+
+def little_unknown() -> tuple[NDArray[np.float32], LabelMap]:
+    sample = Rendered("test", size=200)[3]
+    annotator, label_map = ExactAnnotator(sample.alpha), np.zeros(sample.alpha.shape, dtype=np.int8)
+    for region in region_grid(10, sample.alpha.shape)[::4]:
+        label_map = record(label_map, RegionAnswer(region, annotator.answer(region)))
+    return sample.image, label_map
+
+
+@pytest.mark.parametrize(("case", "is_narrow"), [(much_unknown, False), (little_unknown, True)])
+def test_where_part_is_told_opinions_are_averaged_sharpened_and_smoothed_in_part(
+    case: Callable[[], tuple[NDArray[np.float32], LabelMap]], is_narrow: bool
+) -> None:
+    image, label_map = case()
+    is_open = (2 * is_untold(label_map).mean() - 1) ** 2
     assert 0.02 < is_open < 0.8
     probability = make_segmenter("cues").prepare(image).segment(label_map)
     trimap, expected = PreparedBand.of(image, make_band("perceptron")).draw(probability, label_map, 1 - 0.05 * is_open)
     matte, is_unknown = make_solver("shared").prepare(image).solve(trimap), trimap == Label.UNLABELLED
     assert 0 < is_unknown.sum() < (label_map == Label.UNLABELLED).sum()
-    assert 0 < is_unknown.mean() < 0.4  # so that it is held in proportion to that, and to what is open
-    alpha = held_to(expected, matte, is_unknown, is_open * is_unknown.mean() / 0.4).alpha
+    assert (is_unknown.mean() < 0.3) == is_narrow
+    alpha = held_to(expected, matte, is_unknown, is_open * (is_unknown.mean() / 0.4 if is_narrow else 1)).alpha
     alpha[is_unknown] = sharpened(alpha[is_unknown], 1 + 0.5 * is_open)
     found = make_solver("segment-then-matte", data_weight=None).prepare(image).solve(label_map)
     np.testing.assert_allclose(found.alpha, alpha, atol=1e-6)
@@ -223,7 +239,7 @@ def test_segment_then_matte_is_nearer_to_the_truth_for_it_on_the_mean() -> None:
     for index in range(8):
         sample = Rendered("test", size=200)[index]
         label_map, annotator = np.zeros(sample.alpha.shape, dtype=np.int8), ExactAnnotator(sample.alpha)
-        for region in region_grid(10, sample.alpha.shape)[::7]:
+        for region in region_grid(10, sample.alpha.shape)[::3]:
             label_map = record(label_map, RegionAnswer(region, annotator.answer(region)))
         row = []
         for data_weight in (None, 0.06, 1e6):
@@ -231,5 +247,5 @@ def test_segment_then_matte_is_nearer_to_the_truth_for_it_on_the_mean() -> None:
             row.append(rmse(prepared.solve(label_map).alpha, sample.alpha))
         errors.append(row)
     without, with_it, held = np.mean(errors, axis=0)
-    assert with_it < 0.99 * without
+    assert with_it < 0.97 * without
     assert held == pytest.approx(without, abs=1e-4)
