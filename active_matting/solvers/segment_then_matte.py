@@ -33,9 +33,9 @@ _DIFFERENT = 0.08
 _UNCONFIRMED = 1 / 6
 """How much an alpha is trusted where there is no other opinion."""
 
-_WIDE = 0.4
-"""The share of the image that is unknown from which on a matte is held to what is expected there as firmly as can be.
-"""
+_LARGE = 0.25
+"""The difference of what is expected around a pixel and what the solver finds there from which on the former holds in
+full: which class it is, is in doubt, and no longer its detail."""
 
 _AROUND = 0.01
 """Standard deviation of what counts as around a pixel, as a part of the image's longer side."""
@@ -47,12 +47,12 @@ class SegmentThenMatte:
 
     No matting method was made for a handful of labelled regions: colours seen at a few places do not tell what lies
     between them. Given a trimap they are at their best, so this makes one. The band's width adapts to the image, see
-    `active_matting.segmenters.band`; what is unknown keeps to the levels expected there, the more the more that is, so
-    that one more label does not turn it over. Both matter less the more is told: where that is half of the image or
-    more, the solver has the labels as they are. Last, what is unknown is made to follow the image. What the user
-    labelled holds throughout, transitions included: they stay in the band. Of labels of one class alone it makes what
-    the segmenter does: a network something, the others nothing. Raises `UnknownNameError` and `InvalidArgumentError`
-    for parts that do not exist or take other arguments.
+    `active_matting.segmenters.band`; what is unknown keeps to the levels expected there where it differs much from
+    these, so that one more label does not turn it over. Both matter less the more is told: where that is half of the
+    image or more, the solver has the labels as they are. Last, what is unknown is made to follow the image. What the
+    user labelled holds throughout, transitions included: they stay in the band. Of labels of one class alone it makes
+    what the segmenter does: a network something, the others nothing. Raises `UnknownNameError` and
+    `InvalidArgumentError` for parts that do not exist or take other arguments.
 
     >>> SegmentThenMatte(segmenter="grabcut", solver="closed-form", solver_kwargs={"epsilon": 1e-6}).solver
     'closed-form'
@@ -138,8 +138,7 @@ class PreparedParts:
         if not has_both and not has_both_classes(trimap[None])[0]:
             return Matte(expected)
         matte, is_unknown = self.solver.solve(trimap), trimap == Label.UNLABELLED
-        firmness = is_open * min(1.0, float(is_unknown.mean()) / _WIDE)
-        held = held_to(expected, matte, is_unknown, firmness)
+        held = held_to(expected, matte, is_unknown, is_open)
         held.alpha[is_unknown] = sharpened(held.alpha[is_unknown], 1 + self.parameters.sharpness * is_open)
         return self._following(held, trimap, agreement(expected, matte.alpha))
 
@@ -184,17 +183,19 @@ def agreement(expected: Alpha, alpha: Alpha) -> Alpha:
 
 
 def held_to(expected: Alpha, matte: Matte, is_unknown: NDArray[np.bool_], firmness: float) -> Matte:
-    """The matte with the average of `expected` around each unknown pixel, and half of its own detail.
+    """The matte with the average of `expected` around each unknown pixel where it differs much from that.
 
     Where much is unknown, a solver extends what it knows into it, and may turn from one class to the other by one label
-    more; what is expected there changes little. Of a narrow band it knows more than what is expected tells. expected:
-    float32 (H, W) in [0, 1]; firmness: from 0, the matte as it is, to 1.
+    more; what is expected there changes little, and holds, with half of the matte's own detail. Where averages around
+    differ less than `_LARGE` the class is not in doubt, and the solver sees the transition better: there the matte is
+    changed in proportion less. expected: float32 (H, W) in [0, 1]; firmness: from 0, the matte as it is, to 1.
     """
     difference = np.where(is_unknown, expected - matte.alpha, 0).astype(np.float32)
     sigma = max(1.0, _AROUND * max(is_unknown.shape))
     share = cv2.GaussianBlur(is_unknown.astype(np.float32), (0, 0), sigma)
     around = cv2.GaussianBlur(difference, (0, 0), sigma) / np.maximum(share, np.float32(1e-6))
-    change = np.float32(firmness) * np.where(is_unknown, (difference + around) / 2, 0)
+    doubt = np.minimum(1, np.abs(around) / np.float32(_LARGE))
+    change = np.float32(firmness) * doubt * np.where(is_unknown, (difference + around) / 2, 0)
     return of_other_alpha(matte, np.clip(matte.alpha + change, 0, 1).astype(np.float32))
 
 
