@@ -84,7 +84,7 @@ def test_a_cell_is_pure_where_it_and_its_rim_are() -> None:
 def test_moments_are_of_one_picture_and_what_is_told_of_it_is_true() -> None:
     task = make_task()
     for episode in range(2):
-        few, many = (task.moment(episode, at) for at in (0, 1))
+        few, many = task.moments(episode, (0, 1))
         np.testing.assert_array_equal(few.wanted, many.wanted)
         assert few.seen.shape == (len(INPUTS), 200, 200)
         assert few.seen.dtype == np.float32
@@ -100,18 +100,19 @@ def test_moments_are_of_one_picture_and_what_is_told_of_it_is_true() -> None:
 
 
 def test_episodes_are_played_once_and_shared_by_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = make_task().moment(1, 0)
+    (first,) = make_task().moments(1, (0,))
     monkeypatch.setattr(Bands, "_played", None)  # whoever plays again fails
-    again = make_task(batch=1, lags=1.0).moment(1, 0)
+    (again,) = make_task(batch=1, lags=1.0).moments(1, (0,))
     np.testing.assert_array_equal(again.seen, first.seen)
     with pytest.raises(TypeError):
-        make_task(draw=1).moment(1, 0)
+        make_task(draw=1).moments(1, (0,))
     assert len(list(cache.iterdir())) == 1
 
 
 def test_segmentations_may_lag_behind_the_labels() -> None:
     task = make_task(states=(3, 8))
-    now, late, before = task.moment(0, 1), task.moment(0, 1, lag=1), task.moment(0, 0)
+    before, now = task.moments(0, (0, 1))
+    (late,) = task.moments(0, (1,), lag=1)
     around = INPUTS.index("around-12")  # of what the segmentation says and what is told on top of it
     np.testing.assert_array_equal(late.is_untold, now.is_untold)
     assert (

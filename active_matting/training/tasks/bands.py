@@ -108,9 +108,7 @@ class Bands:
             which = 0 if rng.random() < self.own else int(rng.integers(len(self.segmenters)))
             lag = int(rng.random() < self.lags)
             is_mirrored = rng.random() < 0.5
-            kept = self._kept(episode, held_out=False)
-            for moments, when in ((before, at), (after, at + 1)):
-                moment = _moment(kept, when, which, lag)
+            for moments, moment in zip((before, after), self.moments(episode, (at, at + 1), which, lag), strict=True):
                 moments.append(_mirrored(moment) if is_mirrored else moment)
         return before, after
 
@@ -126,8 +124,7 @@ class Bands:
         """See `Task`: the loss of the first segmenter's bands after so many answers; "error" is their mean."""
         means = []
         for number in range(self.validation):
-            kept = self._kept(number, held_out=True)
-            moments = [_moment(kept, at) for at in range(len(self.states))]
+            moments = self.moments(number, range(len(self.states)), held_out=True)
             means.append([float(_cross_entropy(network, [moment]).mean) for moment in moments])
         told = dict(zip(self.states, np.mean(means, axis=0).tolist(), strict=True))
         return {f"entropy@{count}": value for count, value in told.items()} | {"error": float(np.mean(means))}
@@ -136,12 +133,19 @@ class Bands:
         """See `Task`; every fifth of each is held out."""
         return self._training.files()
 
-    def moment(self, episode: int, at: int, which: int = 0, lag: int = 0, held_out: bool = False) -> Moment:
-        """The `at`-th of `states` of an episode as the `which`-th segmenter sees it, `lag` states behind."""
-        return _moment(self._kept(episode, held_out), at, which, lag)
-
-    def _kept(self, episode: int, held_out: bool) -> Arrays:
-        return kept_episode(_KIND, self._made_by, episode, held_out, self._played)
+    def moments(
+        self, episode: int, ats: Sequence[int], which: int = 0, lag: int = 0, held_out: bool = False
+    ) -> list[Moment]:
+        """An episode at some of `states`, by their places, as the `which`-th segmenter sees it, `lag` states behind."""
+        kept = kept_episode(_KIND, self._made_by, episode, held_out, self._played)
+        lab, texture = (kept[name].astype(np.float32) for name in ("lab", "texture"))
+        wanted = np.asarray(kept["wanted"] / np.float32(255), dtype=np.float32)
+        moments = []
+        for at in ats:
+            label_map, segmentation = kept["label_maps"][at], kept["segmentations"][which, max(0, at - lag)]
+            seen = band_inputs(lab, tuple(texture), segmentation.astype(np.float32) / 255, label_map)
+            moments.append(Moment(seen, wanted, label_map == Label.UNLABELLED))
+        return moments
 
     @cached_property
     def _made_by(self) -> dict[str, Any]:
@@ -179,15 +183,6 @@ class Bands:
             "label_maps": np.stack(label_maps),
             "segmentations": np.stack(segmentations, axis=1),
         }
-
-
-def _moment(kept: Arrays, at: int, which: int = 0, lag: int = 0) -> Moment:
-    """See `Bands.moment`; of what was kept of an episode."""
-    label_map, segmentation = kept["label_maps"][at], kept["segmentations"][which, max(0, at - lag)]
-    lab, texture = (kept[name].astype(np.float32) for name in ("lab", "texture"))
-    seen = band_inputs(lab, tuple(texture), segmentation.astype(np.float32) / 255, label_map)
-    wanted = np.asarray(kept["wanted"] / np.float32(255), dtype=np.float32)
-    return Moment(seen, wanted, label_map == Label.UNLABELLED)
 
 
 def _mirrored(moment: Moment) -> Moment:
